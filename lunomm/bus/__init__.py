@@ -1,0 +1,1 @@
+"""Redis: channels and message types, the client, the embedded server."""

@@ -1,0 +1,1 @@
+"""One module a subcommand: the async loop that joins the pure parts with the outside."""

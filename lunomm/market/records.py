@@ -1,0 +1,183 @@
+"""What `book` and `calibrate` tell the others: the tick, the taker order, the grid row, the calibration.
+
+All are bus messages (:class:`~lunomm.market.stamp.Stamped`). Prices and volumes are Decimal (decimal strings on the
+wire), model quantities floats, unknown ``None``. Times ending in ``_ms`` are the exchange's clock, Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+from lunomm.market.rules import Side
+from lunomm.market.stamp import Stamped
+
+
+class BookState(enum.StrEnum):
+    """Whether a tick may be traded on; anything but OK may not."""
+
+    OK = "OK"
+    ONE_SIDED = "ONE_SIDED"
+    EMPTY = "EMPTY"
+    CROSSED = "CROSSED"
+    POSTONLY = "POSTONLY"
+    DISABLED = "DISABLED"
+    RESYNC = "RESYNC"
+    STALE = "STALE"
+
+
+class Verdict(enum.StrEnum):
+    """How far a calibration can be trusted (theory F)."""
+
+    GO = "GO"
+    THIN = "THIN"
+    NO = "NO"
+
+
+class Level(msgspec.Struct, array_like=True, frozen=True):
+    """One aggregated price level."""
+
+    price: Decimal
+    volume: Decimal
+
+
+class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One of our own orders as it stands in the book.
+
+    volume: base left. volume_ahead, orders_ahead: others' volume and orders before it at its price (FIFO).
+    """
+
+    order_id: str
+    intent_id: str
+    side: Side
+    price: Decimal
+    volume: Decimal
+    volume_ahead: Decimal
+    orders_ahead: int
+
+
+class Estimates(msgspec.Struct, frozen=True, kw_only=True):
+    """Sigma, kappa and A with what they rest on; every number ``None`` until known.
+
+    sigma: relative, 1/sqrt(s); sigma_se its standard error. kappa: 1/price. intensity (A): 1/s a side.
+    *_low, *_high: 95 % interval. sample: taker orders. window_s: lookback used. mid: the price kappa is relative to.
+    source: ``live``, ``warm`` (candles and recent trades) or ``prior``.
+    """
+
+    sigma: float | None = None
+    sigma_se: float | None = None
+    sigma_source: str | None = None
+    kappa: float | None = None
+    kappa_low: float | None = None
+    kappa_high: float | None = None
+    intensity: float | None = None
+    intensity_low: float | None = None
+    intensity_high: float | None = None
+    sample: int = 0
+    window_s: float = 0.0
+    touch_share: float | None = None
+    kappa_source: str | None = None
+    verdict: Verdict = Verdict.NO
+    reason: str = ""
+
+
+class Tick(Stamped, kw_only=True):
+    """LOB::<pair>: one complete picture of the market after one frame (design 4).
+
+    ts: wall clock of the publisher, ms. volatility: relative per sqrt(s); volatility_daily_pct: percent per sqrt(day).
+    alpha: A, 1/s a side. kappa: 1/price. order_imbalance: Qb/(Qa+Qb) over ``depth`` levels, in [0, 1].
+    fair_*: the same with our own orders removed. own: our orders with their queue places.
+    beat: counts up at least once a second. stream_age_ms: since any byte from the venue. lag_ms: arrival minus
+    exchange time (None where it cannot be judged).
+    """
+
+    ts: float
+    exchange_ts: int | None
+    sequence: int | None
+    state: BookState
+    beat: int
+    stream_age_ms: float | None = None
+    lag_ms: float | None = None
+    mid_price: Decimal | None = None
+    spread: Decimal | None = None
+    best_bid: Decimal | None = None
+    best_ask: Decimal | None = None
+    best_bid_size: Decimal | None = None
+    best_ask_size: Decimal | None = None
+    vamp: Decimal | None = None
+    weighted_mid: Decimal | None = None
+    order_imbalance: float | None = None
+    volatility: float | None = None
+    volatility_daily_pct: float | None = None
+    volatility_document_pct: float | None = None
+    alpha: float | None = None
+    kappa: float | None = None
+    buffer_ready: bool = False
+    trades_per_minute: float | None = None
+    bids: list[Level] = []
+    asks: list[Level] = []
+    fair_mid: Decimal | None = None
+    fair_weighted_mid: Decimal | None = None
+    fair_best_bid: Decimal | None = None
+    fair_best_ask: Decimal | None = None
+    own: list[OwnOrder] = []
+    estimates: Estimates = Estimates()
+    orders: int = 0
+    levels: int = 0
+
+
+class TakerOrder(Stamped, kw_only=True):
+    """TRADES::<pair>: one taker order, its fills grouped.
+
+    side: the taker's (BID bought). volume: base. counter: sum of base x price. deepest: worst price it reached.
+    mid, half_spread: the fair market just before it (own orders removed); None when it was not two-sided.
+    own_only: it met only our own orders (left out of kappa).
+    """
+
+    taker_id: str
+    side: Side
+    volume: Decimal
+    counter: Decimal
+    deepest: Decimal
+    fills: int
+    mid: float | None
+    half_spread: float | None
+    own_only: bool
+    sequence: int
+    trade_sequence: int | None
+    exchange_ms: int
+
+
+class GridRow(Stamped, kw_only=True):
+    """GRID::<pair>: ten seconds of the fair market, enough to redo every estimate offline.
+
+    start_ms: exchange time of mids[0]; mids: one fair mid a second (None = no two-sided market; never repeated).
+    exposure: half-spread relative to mid (as float) -> seconds it stood, own orders removed.
+    gap: the stream was interrupted inside this row: the ring of the volatility grid must be cleared before it.
+    """
+
+    start_ms: int
+    step_s: float
+    mids: list[float | None]
+    exposure: list[tuple[float, float]]
+    first_sequence: int
+    last_sequence: int
+    gap: bool = False
+
+
+class Params(Stamped, kw_only=True):
+    """PARAMS::<pair>: the last calibration, dated, with its provenance (units as :class:`Estimates`)."""
+
+    at_ms: int
+    provenance: str
+    in_sample: bool = False
+    mid: float | None = None
+    estimates: Estimates = Estimates()
+    sigma_low: float | None = None
+    sigma_high: float | None = None
+    ks: float | None = None
+    ks_rejects: bool | None = None
+    fills: int = 0
+    own_hits: int = 0

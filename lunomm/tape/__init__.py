@@ -1,0 +1,1 @@
+"""Recorded frames: reading and replaying them."""

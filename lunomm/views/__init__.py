@@ -1,0 +1,1 @@
+"""Rich renderables from frozen dataclasses and messages; no bus, no clock."""
