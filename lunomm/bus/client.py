@@ -1,0 +1,322 @@
+"""The Redis client of every process: typed messages in and out, reconnecting by itself.
+
+Two connections a process. *commands*: no retries (a repeated XADD is a second entry), each call at most
+``COMMAND_S``; a call that timed out may still have happened. *listening*: pub/sub and blocking reads, reconnecting for
+ever. Neither sets ``socket_timeout``: with it redis-py 8 swallows task cancellation on Python 3.11.
+
+A message that is not JSON, not its type, of another schema, pair or venue is dropped and counted in ``Bus.dropped``;
+it never raises. Every reply shape is pinned here (RESP3, unified) and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import RedisError
+
+from lunomm import __version__
+from lunomm.bus.channels import Channel, Kind
+from lunomm.config import RedisAddress
+from lunomm.errors import BusError
+from lunomm.market.presence import VenueInfo, place_of
+from lunomm.market.stamp import SCHEMA, Stamped
+
+T = TypeVar("T", bound=Stamped)
+
+COMMAND_S = 2.0
+"""Longest wait for one command, seconds."""
+
+MAX_MESSAGE = 2**20
+"""Largest message read, characters."""
+
+BLOCK_MS = 1000
+"""Longest block of one stream read, so that a half-open connection is noticed."""
+
+SILENCE_S = 5.0
+"""A listening connection is probed when nothing arrived for so long (pub/sub may go silent for ever otherwise)."""
+
+_FIELD = "d"
+
+_FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class Bus:
+    """Everything one process says to Redis. Use as an async context manager.
+
+    Attributes:
+        venue: what messages are stamped with and compared to; None = stamped with nothing, compared with nothing.
+        dropped: how many messages were not taken, by ``<channel>:<reason>``.
+    """
+
+    def __init__(self, address: RedisAddress, role: str) -> None:
+        self.address = address
+        self.role = role
+        self.venue: VenueInfo | None = None
+        self.dropped: Counter[str] = Counter()
+        self._encoder = msgspec.json.Encoder()
+        self._decoders: dict[type[Stamped], msgspec.json.Decoder[Any]] = {}
+        self._commands = self._client(Retry(NoBackoff(), 0), "commands")
+        self._listening = self._client(Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), -1), "listening")
+
+    def _client(self, retry: Retry, part: str) -> aioredis.Redis:
+        a = self.address
+        return aioredis.Redis(
+            host=a.host,
+            port=a.port,
+            db=a.db,
+            username=a.username,
+            password=a.password,
+            ssl=a.tls,
+            protocol=3,
+            legacy_responses=False,
+            decode_responses=True,
+            encoding_errors="replace",
+            socket_timeout=None,
+            socket_connect_timeout=2,
+            retry=retry,
+            client_name=f"lunomm-{self.role}-{part}",
+        )
+
+    async def __aenter__(self) -> Bus:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        for client in (self._commands, self._listening):
+            try:
+                async with asyncio.timeout(COMMAND_S):
+                    await client.aclose()
+            except _FAILURES:
+                self.dropped["close:failed"] += 1
+
+    @property
+    def redis(self) -> aioredis.Redis:
+        """The command connection, for modules of ``lunomm.bus`` only."""
+        return self._commands
+
+    async def call(self, command: Any) -> Any:
+        """Await one command of ``redis``, at most ``COMMAND_S``; returns its reply (untyped).
+
+        Raises:
+            BusError: unreachable, silent or refusing; whether the command happened is then not known.
+        """
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                return await command
+        except _FAILURES as e:
+            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. Check that it runs and is reachable") from e
+
+    async def ping(self) -> None:
+        await self.call(self._commands.ping())
+
+    # --- out -------------------------------------------------------------------------------------------------------
+
+    def encode(self, message: Stamped) -> str:
+        """Stamp and encode one message."""
+        message.venue = self.venue.stamp if self.venue else ""
+        message.build = __version__
+        return self._encoder.encode(message).decode()
+
+    async def publish(self, channel: Channel[T], message: T) -> None:
+        """Send one message every way its channel has (channel, key with its life, stream), in one round trip."""
+        data, key = self.encode(message), channel.key(message.pair)
+        pipe = self._commands.pipeline(transaction=False)
+        if Kind.KEY in channel.kind:
+            pipe.set(key, data, px=_ms(channel.ttl_s))
+        if Kind.STREAM in channel.kind:
+            pipe.xadd(key, {_FIELD: data}, **self._trim(channel))
+        if Kind.CHANNEL in channel.kind:
+            pipe.publish(key, data)
+        await self.call(pipe.execute())
+
+    async def put(self, channel: Channel[T], message: T, *, name: str | None = None) -> None:
+        """Set the key of one message. name: the part after ``::`` where it is not the pair."""
+        key = channel.key(name or message.pair)
+        await self.call(self._commands.set(key, self.encode(message), px=_ms(channel.ttl_s)))
+
+    async def clear(self, channel: Channel[T], pair: str) -> None:
+        """Remove the key, stream or hash of a pair."""
+        await self.call(self._commands.delete(channel.key(pair)))
+
+    async def append(self, channel: Channel[T], message: T, *, id: str = "*") -> bool:
+        """Add one stream entry. False when ``id`` is not newer than the newest: it is there already."""
+        add = self._commands.xadd(
+            channel.key(message.pair), {_FIELD: self.encode(message)}, id=id, **self._trim(channel)
+        )
+        try:
+            await self.call(add)
+        except BusError as e:
+            if "equal or smaller" in str(e.__cause__):
+                return False
+            raise
+        return True
+
+    @staticmethod
+    def _trim(channel: Channel[Any]) -> dict[str, Any]:
+        if channel.keep_ms is not None:
+            return {"minid": f"{time.time_ns() // 1_000_000 - channel.keep_ms}-0", "approximate": True}
+        if channel.maxlen is not None:
+            return {"maxlen": channel.maxlen, "approximate": True}
+        return {}
+
+    async def hash_put(
+        self, channel: Channel[T], pair: str, fields: Mapping[str, T], *, delete: Iterable[str] = ()
+    ) -> None:
+        """Set and remove fields of a hash in one transaction."""
+        key, gone = channel.key(pair), list(delete)
+        pipe = self._commands.pipeline(transaction=True)
+        if gone:
+            pipe.hdel(key, *gone)
+        if fields:
+            pipe.hset(key, mapping={name: self.encode(message) for name, message in fields.items()})
+        if gone or fields:
+            await self.call(pipe.execute())
+
+    # --- in --------------------------------------------------------------------------------------------------------
+
+    def decode(self, channel: Channel[T], data: object, pair: str | None) -> T | None:
+        """One message from outside, or None (dropped and counted)."""
+        if not isinstance(data, str) or len(data) > MAX_MESSAGE:
+            self._drop(channel, "SIZE")
+            return None
+        decoder = self._decoders.get(channel.type)
+        if decoder is None:
+            decoder = self._decoders[channel.type] = msgspec.json.Decoder(channel.type)
+        try:
+            message: T = decoder.decode(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError):
+            self._drop(channel, "MALFORMED")
+            return None
+        if message.v != SCHEMA:
+            self._drop(channel, "SCHEMA")
+            return None
+        if pair is not None and message.pair != pair:
+            # One channel carries the updates of all pairs: another's are not ours, and not foreign either.
+            if channel.paired:
+                self._drop(channel, "PAIR")
+            return None
+        if self.venue is not None and not self._ours(channel, message.venue, self.venue):
+            self._drop(channel, "VENUE")
+            return None
+        return message
+
+    def _ours(self, channel: Channel[Any], stamp: str, venue: VenueInfo) -> bool:
+        return stamp == venue.stamp if channel.by_run else place_of(stamp) == venue.place
+
+    def _drop(self, channel: Channel[Any], why: str) -> None:
+        self.dropped[f"{channel.name}:{why}"] += 1
+
+    async def get(self, channel: Channel[T], pair: str, *, name: str | None = None) -> T | None:
+        """The last value under a key, None when there is none (or it is foreign)."""
+        data = await self.call(self._commands.get(channel.key(name or pair)))
+        return None if data is None else self.decode(channel, data, pair)
+
+    async def hash_get(self, channel: Channel[T], pair: str) -> dict[str, T]:
+        raw: dict[str, str] = await self.call(self._commands.hgetall(channel.key(pair)))
+        found = {name: self.decode(channel, data, pair) for name, data in raw.items()}
+        return {name: message for name, message in found.items() if message is not None}
+
+    async def read(
+        self, channel: Channel[T], pair: str, *, after: str = "-", count: int | None = None
+    ) -> list[tuple[str, T]]:
+        """Stream entries newer than id ``after`` (``-`` = all), oldest first, at most ``count``."""
+        low = after if after == "-" else f"({after}"
+        rows = await self.call(self._commands.xrange(channel.key(pair), min=low, max="+", count=count))
+        return self._entries(channel, pair, rows)
+
+    async def read_last(self, channel: Channel[T], pair: str, count: int) -> list[tuple[str, T]]:
+        """The newest ``count`` entries, oldest first."""
+        rows = await self.call(self._commands.xrevrange(channel.key(pair), count=count))
+        return self._entries(channel, pair, list(rows or [])[::-1])
+
+    def _entries(self, channel: Channel[T], pair: str, rows: Any) -> list[tuple[str, T]]:
+        found: list[tuple[str, T]] = []
+        for entry_id, fields in rows or []:
+            message = self.decode(channel, (fields or {}).get(_FIELD), pair)
+            if message is not None:
+                found.append((entry_id, message))
+        return found
+
+    async def listen(self, channel: Channel[T], pair: str) -> AsyncIterator[T]:
+        """Messages of a channel as they come, for ever; what was said while not connected is lost."""
+        key = channel.key(pair)
+        pause = 0.05
+        while True:
+            pubsub = self._listening.pubsub(ignore_subscribe_messages=True)
+            try:
+                await pubsub.subscribe(key)
+                pause = 0.05
+                async for data in _incoming(pubsub):
+                    message = self.decode(channel, data, pair)
+                    if message is not None:
+                        yield message
+            except _FAILURES:
+                self.dropped[f"{channel.name}:RECONNECT"] += 1
+            finally:
+                try:
+                    async with asyncio.timeout(COMMAND_S):
+                        await pubsub.aclose()  # type: ignore[no-untyped-call]
+                except _FAILURES:
+                    self.dropped["close:failed"] += 1
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 2)
+
+    async def follow(self, channel: Channel[T], pair: str, *, after: str = "$") -> AsyncIterator[tuple[str, T]]:
+        """Stream entries newer than id ``after`` (``$`` from now, ``-`` all), for ever; none is lost or repeated."""
+        key = channel.key(pair)
+        last = "0-0" if after == "-" else after
+        while True:
+            try:
+                if last == "$":
+                    # Pinned once: `$` asked again after a reconnect would skip what came in between.
+                    newest = await self.call(self._commands.xrevrange(key, count=1))
+                    last = newest[0][0] if newest else "0-0"
+                async with asyncio.timeout(BLOCK_MS / 1000 + SILENCE_S):
+                    reply: Any = await self._listening.xread({key: last}, count=500, block=BLOCK_MS)
+            except (*_FAILURES, BusError):
+                self.dropped[f"{channel.name}:RECONNECT"] += 1
+                await asyncio.sleep(0.2)
+                continue
+            rows = reply.get(key, []) if reply else []
+            for entry_id, fields in rows:
+                last = entry_id
+                message = self.decode(channel, fields.get(_FIELD), pair)
+                if message is not None:
+                    yield entry_id, message
+
+
+async def _incoming(pubsub: Any) -> AsyncIterator[object]:
+    """Payloads of one subscription; a silent connection is pinged and, without an answer, given up."""
+    awaiting_pong = False
+    while True:
+        item = await pubsub.get_message(ignore_subscribe_messages=True, timeout=SILENCE_S)
+        if item is None:
+            if awaiting_pong:
+                raise TimeoutError("no answer to a ping on the subscription")
+            await pubsub.ping()
+            awaiting_pong = True
+            continue
+        awaiting_pong = False
+        if item.get("type") == "message":
+            yield item.get("data")
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {COMMAND_S:g} s"
+    text = "".join(c if " " <= c <= "~" else " " for c in str(error))[:120].strip().rstrip(".")
+    return text or type(error).__name__

@@ -1,0 +1,507 @@
+"""Settings: command line > environment > ``.env`` > default. The only reader of ``os.environ``.
+
+An empty value means absent. ``.env`` is read from the working directory as data (spaces around ``=``, quotes, a byte
+order mark and CRLF are fine) and never run by a shell. Wrong options are :class:`UsageError` (exit 2), wrong settings
+:class:`ConfigError` (exit 3).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from lunomm.errors import ConfigError, RefusedError, UsageError
+from lunomm.luno.hosts import ApiKey
+
+DEFAULT_PAIR = "XBTMYR"
+MAX_DOTENV = 2**20
+SUPERVISED = "LUNOMM_SUPERVISED"
+"""Set by ``up`` for its children: they end when their supervisor is gone."""
+
+_PAIR = re.compile(r"[A-Z0-9]{5,12}", re.ASCII)
+_LOOPBACK = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "ip6-localhost"}
+_COUNTERPARTS = {"BTC": "XBT"}
+"""Names people use that Luno spells otherwise."""
+
+
+# --- environment ---------------------------------------------------------------------------------------------------
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Names and values of a ``.env`` file, empty values left out; ``{}`` when there is none.
+
+    Raises:
+        ConfigError: unreadable, not UTF-8, or larger than 1 MiB.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_DOTENV + 1)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return {}
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read: {e.strerror}. Fix its permissions or remove it") from e
+    if len(raw) > MAX_DOTENV:
+        raise ConfigError(f"{path}: larger than 1 MiB. It should hold a few settings only")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: not UTF-8 at byte {e.start}. Save it as UTF-8") from e
+    # No interpolation: a secret may hold a dollar sign.
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {name: value.strip() for name, value in values.items() if value is not None and value.strip()}
+
+
+def environment(folder: Path | None = None) -> dict[str, str]:
+    """The process's environment over ``.env`` of ``folder`` (default: the working directory); empty = absent."""
+    if folder is None:
+        try:
+            folder = Path.cwd()
+        except OSError as e:
+            raise ConfigError("the working directory is gone: change to an existing one") from e
+    merged = read_dotenv(folder / ".env")
+    merged.update({name: value.strip() for name, value in os.environ.items() if value.strip()})
+    return merged
+
+
+def export_options(env: Mapping[str, str]) -> None:
+    """Let the command line see ``.env``: LUNOMM_* names that the environment lacks are set in it (never the key)."""
+    for name, value in env.items():
+        if name.startswith("LUNOMM_") and not os.environ.get(name, "").strip():
+            os.environ[name] = value
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """This process's environment for a child that needs no key (the exchange, the embedded server)."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("LUNO_KEY_ID", "LUNO_KEY_SECRET")}
+    return {**kept, **extra}
+
+
+def supervised_environment() -> dict[str, str]:
+    """This process's environment for a piece started by ``up``."""
+    return {**os.environ, SUPERVISED: "1"}
+
+
+# --- common --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RedisAddress:
+    """Where the bus is. ``password`` is never shown. url: what to tell people."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    db: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"{self.host}:{self.port}" + (f"/{self.db}" if self.db else "")
+
+    @property
+    def local(self) -> bool:
+        """Whether it names this machine."""
+        return is_this_machine(self.host)
+
+    @property
+    def embeddable(self) -> bool:
+        """Whether an embedded server may stand in for it: here, without password, TLS or a database number."""
+        return self.local and not self.tls and self.password is None and self.db == 0
+
+
+def is_this_machine(host: str) -> bool:
+    host = host.strip().lower()
+    return host in _LOOPBACK or host.startswith("127.") or host == socket.gethostname().lower()
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every command that connects knows.
+
+    mode: ``sim`` or ``live``. mode_explicit: given by option or LUNOMM_MODE. url: as given, None = the mode's own.
+    key: the user's key, None without one (in sim never used). for_s: stop after so many seconds.
+    supervised: started by ``up``.
+    """
+
+    mode: str
+    redis: RedisAddress
+    state_dir: Path
+    mode_explicit: bool = False
+    url: str | None = None
+    key: ApiKey | None = None
+    json: bool = False
+    for_s: float | None = None
+    debug: bool = False
+    supervised: bool = False
+
+
+def read_common(
+    env: Mapping[str, str],
+    *,
+    mode: str | None = None,
+    url: str | None = None,
+    json: bool = False,
+    for_s: float | None = None,
+    debug: bool = False,
+    venue: bool = True,
+) -> Common:
+    """Resolve what all commands share. venue: False where no market is talked to (``down``, ``exchange``): mode sim.
+
+    Raises:
+        UsageError: unknown mode, for_s not positive.
+        RefusedError: keys present and no mode said.
+        ConfigError: live without keys, half a key, a bad port, URL or state folder.
+    """
+    if for_s is not None and not (math.isfinite(for_s) and for_s > 0):
+        raise UsageError(f"--for: {for_s}: not a positive number of seconds. Give how long to run, such as 150")
+    key = read_key(env)
+    if not venue:
+        mode, explicit = "sim", True
+    else:
+        explicit = mode is not None
+        mode = choose_mode(mode, key, env)
+    return Common(
+        mode=mode,
+        mode_explicit=explicit,
+        url=url,
+        redis=read_redis(env),
+        state_dir=read_state_dir(env),
+        key=key,
+        json=json,
+        for_s=for_s,
+        debug=debug,
+        supervised=SUPERVISED in env,
+    )
+
+
+def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str]) -> str:
+    """The mode rules of the design: sim without keys; with keys it must be said; live needs them."""
+    if mode is None:
+        if key is not None:
+            raise RefusedError(
+                "mode: not given, and LUNO_KEY_ID and LUNO_KEY_SECRET are set: paper trading is not built yet. "
+                "Say --mode sim or --mode live",
+                code="MODE",
+            )
+        half = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if env.get(name)]
+        if half:
+            raise ConfigError(
+                f"{half[0]} is set without its other half: set both LUNO_KEY_ID and LUNO_KEY_SECRET, or none"
+            )
+        return "sim"
+    if mode == "paper":
+        raise RefusedError("--mode paper: not built yet. Say --mode sim or --mode live", code="MODE")
+    if mode not in ("sim", "live"):
+        raise UsageError(f"--mode {show(mode)}: unknown. Say --mode sim or --mode live")
+    if mode == "live" and key is None:
+        missing = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if not env.get(name)]
+        raise ConfigError(
+            f"--mode live needs LUNO_KEY_ID and LUNO_KEY_SECRET: {' and '.join(missing)} not set. "
+            "Put them into .env or the environment",
+            code="NO_KEYS",
+        )
+    return mode
+
+
+def read_key(env: Mapping[str, str]) -> ApiKey | None:
+    """The user's key, or None when either half is absent."""
+    key_id, secret = env.get("LUNO_KEY_ID"), env.get("LUNO_KEY_SECRET")
+    return ApiKey(key_id, secret) if key_id and secret else None
+
+
+def read_redis(env: Mapping[str, str]) -> RedisAddress:
+    """LUNOMM_REDIS_URL when set, else REDIS_HOST and REDIS_PORT, else 127.0.0.1:6379."""
+    url = env.get("LUNOMM_REDIS_URL")
+    if url:
+        return _redis_url(url)
+    return RedisAddress(
+        host=env.get("REDIS_HOST", "127.0.0.1"), port=_port("REDIS_PORT", env.get("REDIS_PORT", "6379"))
+    )
+
+
+def _redis_url(url: str) -> RedisAddress:
+    # The URL may hold a password: it is never echoed.
+    advice = "Write redis://host:port (rediss:// for TLS)"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as e:
+        raise ConfigError(f"LUNOMM_REDIS_URL: not a Redis address: bad port. {advice}") from e
+    database = parts.path.strip("/")
+    if parts.scheme not in ("redis", "rediss") or not host or port == 0 or not re.fullmatch(r"[0-9]{0,4}", database):
+        raise ConfigError(f"LUNOMM_REDIS_URL: not a Redis address. {advice}")
+    return RedisAddress(
+        host=host,
+        port=port or 6379,
+        db=int(database or 0),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        tls=parts.scheme == "rediss",
+    )
+
+
+def _port(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
+        raise ConfigError(f"{name}: {show(text)}: not a port. Set a number from 1 to 65535")
+    return int(text)
+
+
+def read_state_dir(env: Mapping[str, str]) -> Path:
+    """LUNOMM_STATE_DIR, else the platform's folder for a user's state. Not created here."""
+    if env.get("LUNOMM_STATE_DIR"):
+        return Path(env["LUNOMM_STATE_DIR"]).expanduser().absolute()
+    if sys.platform == "win32":
+        base = env.get("LOCALAPPDATA")
+        if base:
+            return Path(base) / "lunomm"
+    elif env.get("XDG_STATE_HOME"):
+        return Path(env["XDG_STATE_HOME"]) / "lunomm"
+    try:
+        home = Path.home()
+    except RuntimeError as e:
+        raise ConfigError("no home folder is known: set LUNOMM_STATE_DIR to a folder for state") from e
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "lunomm"
+    return home / ".local" / "state" / "lunomm"
+
+
+def parse_pair(text: str) -> str:
+    """A pair as Luno writes it: trimmed, upper case.
+
+    Raises:
+        UsageError: not five to twelve letters and digits; where a known spelling is meant, it is offered.
+    """
+    pair = text.strip().upper()
+    if _PAIR.fullmatch(pair):
+        return pair
+    joined = re.sub(r"[/\-_: ]", "/", pair[:20])
+    legs = [_COUNTERPARTS.get(leg, leg) for leg in joined.split("/")]
+    guess = "".join(legs)
+    hint = f"Did you mean {guess}?" if len(legs) == 2 and _PAIR.fullmatch(guess) else "Pairs look like XBTMYR"
+    raise UsageError(f"unknown pair: {show(text)}: not a Luno market. {hint}", code="UNKNOWN_PAIR")
+
+
+def parse_pairs(texts: list[str] | None, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The pairs given, else LUNOMM_PAIR (several divided by commas), else XBTMYR; each once, in order."""
+    if not texts:
+        texts = env.get("LUNOMM_PAIR", DEFAULT_PAIR).split(",")
+    return tuple(dict.fromkeys(parse_pair(text) for text in texts))
+
+
+def show(text: str, limit: int = 60) -> str:
+    """Text from outside for an error line: printable ASCII, bounded."""
+    clean = "".join(c if " " <= c <= "~" else "?" for c in text[:limit])
+    return f"'{clean}'" + ("..." if len(text) > limit else "")
+
+
+# --- options of the commands ---------------------------------------------------------------------------------------
+
+
+def _check(option: str, value: float | Decimal, low: float, high: float, *, open_low: bool = False) -> None:
+    finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    if not finite or value < low or value > high or (open_low and value == low):
+        least = f"greater than {low:g}" if open_low else f"at least {low:g}"
+        raise UsageError(f"{option}: {show(str(value))}: out of range. Give a number {least} and at most {high:g}")
+
+
+@dataclass(frozen=True)
+class BookOptions:
+    """speed: of a tape; None = as fast as it can. publish: send a tape's ticks to the bus, as venue ``tape``."""
+
+    vol_window_s: float = 600
+    kappa_lookback_s: float = 1200
+    vol_price: Literal["mid", "weighted", "vamp"] = "mid"
+    depth: int = 10
+    tape: Path | None = None
+    speed: float | None = None
+    publish: bool = False
+
+    def __post_init__(self) -> None:
+        _check("--vol-window", self.vol_window_s, 10, 86_400)
+        _check("--kappa-lookback", self.kappa_lookback_s, 10, 7 * 86_400)
+        _check("--depth", self.depth, 1, 100)
+        _choice("--vol-price", self.vol_price, ("mid", "weighted", "vamp"))
+        if self.speed is not None:
+            _check("--speed", self.speed, 0, 10_000, open_low=True)
+        _check_tape(self.tape)
+
+
+@dataclass(frozen=True)
+class QuoteOptions:
+    """The document's inputs (design 8). Amounts in base; min_spread: fraction of mid; *_s: exchange seconds."""
+
+    order_size: Decimal = Decimal(1)
+    order_size_explicit: bool = False
+    gamma: float = 1.0
+    eta: float = -0.005
+    min_spread: float = 0.0
+    order_refresh_rate_s: float = 60
+    filled_order_delay_s: float = 60
+    max_order_age_s: float = 1800
+    horizon_s: float = 86_400
+    spread_formula: Literal["paper", "readme"] = "paper"
+    size_rule: Literal["decay", "literal"] = "decay"
+    reprice_at: float = 0.5
+    inventory_target: str | None = None
+    kappa_prior: float | None = None
+    min_size_policy: Literal["floor", "skip"] = "floor"
+
+    def __post_init__(self) -> None:
+        _check("--order-size", self.order_size, 0, 1e12, open_low=True)
+        _check("--gamma", self.gamma, 0, 1e6)
+        _check("--eta", self.eta, -100, 100)
+        _check("--min-spread", self.min_spread, 0, 1)
+        _check("--order-refresh-rate-s", self.order_refresh_rate_s, 0.1, 86_400)
+        _check("--filled-order-delay-s", self.filled_order_delay_s, 0, 86_400)
+        _check("--max-order-age-s", self.max_order_age_s, 1, 7 * 86_400)
+        _check("--horizon-s", self.horizon_s, 1, 366 * 86_400)
+        _check("--reprice-at", self.reprice_at, 0, 1000)
+        _choice("--spread-formula", self.spread_formula, ("paper", "readme"))
+        _choice("--size-rule", self.size_rule, ("decay", "literal"))
+        _choice("--min-size-policy", self.min_size_policy, ("floor", "skip"))
+        if self.kappa_prior is not None:
+            _check("--kappa-prior", self.kappa_prior, 0, 1e12, open_low=True)
+        if self.inventory_target is not None:
+            check_target(self.inventory_target)
+
+
+def check_target(text: str) -> None:
+    """``0.05``, ``0.05XBT`` or ``50%``.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?(%|[A-Z]{2,6})?", text.strip(), re.ASCII | re.IGNORECASE):
+        raise UsageError(
+            f"--inventory-target: {show(text)}: not an amount. Give base such as 0.05XBT, or a share such as 50%"
+        )
+    if text.strip().endswith("%") and float(text.strip()[:-1]) > 100:
+        raise UsageError(f"--inventory-target: {show(text)}: more than everything. Give 0% to 100%")
+
+
+def _choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{option}: {show(value)}: unknown. Say one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class GatewayOptions:
+    """max_position: base; max_order_value, max_daily_loss: counter; None = what the account can hold, none, none."""
+
+    update_balance_interval_s: float = 2
+    max_position: Decimal | None = None
+    max_order_value: Decimal | None = None
+    max_daily_loss: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        _check("--update-balance-interval-s", self.update_balance_interval_s, 0.1, 3600)
+        for option, value in (
+            ("--max-position", self.max_position),
+            ("--max-order-value", self.max_order_value),
+            ("--max-daily-loss", self.max_daily_loss),
+        ):
+            if value is not None:
+                _check(option, value, 0, 1e15, open_low=True)
+
+
+def require_live(common: Common, quote: QuoteOptions | None, gateway: GatewayOptions | None) -> None:
+    """In live mode the size and all limits must have been said.
+
+    Raises:
+        ConfigError: names what is missing.
+    """
+    if common.mode != "live":
+        return
+    missing: list[str] = []
+    if quote is not None and not quote.order_size_explicit:
+        missing.append("--order-size")
+    if gateway is not None:
+        given = {
+            "--max-position": gateway.max_position,
+            "--max-order-value": gateway.max_order_value,
+            "--max-daily-loss": gateway.max_daily_loss,
+        }
+        missing += [name for name, value in given.items() if value is None]
+    if missing:
+        raise ConfigError(
+            f"--mode live: {', '.join(missing)} not given: nothing trades real money without it. "
+            "Give it on the command line, or as LUNOMM_... in .env",
+            code="NO_LIMITS",
+        )
+
+
+@dataclass(frozen=True)
+class ExchangeOptions:
+    """port None: the usual one, or a free one where it is taken. speed: exchange seconds per wall second."""
+
+    port: int | None = None
+    seed: int = 1
+    profile: str | None = None
+    pairs: tuple[str, ...] = (DEFAULT_PAIR,)
+    tape: Path | None = None
+    speed: float = 1.0
+    fee_tier: int = 0
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 1 <= self.port <= 65535:
+            raise UsageError(f"--port: {self.port}: not a port. Give a number from 1 to 65535")
+        _check("--speed", self.speed, 0, 10_000, open_low=True)
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed: {self.seed}: out of range. Give a whole number from 0 to 2**63 - 1")
+        if self.fee_tier not in (0, 1):
+            raise UsageError(f"--fee-tier: {self.fee_tier}: unknown. Say 0 (no maker fee) or 1 (0.35 %)")
+        _check_tape(self.tape)
+
+
+@dataclass(frozen=True)
+class CalibrateOptions:
+    """minutes: lookback. tape: files instead of the bus. kappa_prior: 1/price, what to fall back on."""
+
+    minutes: float = 10
+    watch: bool = False
+    tape: tuple[Path, ...] = ()
+    kappa_prior: float | None = None
+
+    def __post_init__(self) -> None:
+        _check("--minutes", self.minutes, 0.5, 7 * 1440)
+        if self.kappa_prior is not None:
+            _check("--kappa-prior", self.kappa_prior, 0, 1e12, open_low=True)
+        for path in self.tape:
+            _check_tape(path)
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What ``up`` runs: the exchange's world, and the options of its children."""
+
+    pairs: tuple[str, ...] = (DEFAULT_PAIR,)
+    tape: Path | None = None
+    speed: float = 1.0
+    seed: int = 1
+    profile: str | None = None
+    fee_tier: int = 0
+    quote: QuoteOptions = field(default_factory=QuoteOptions)
+    gateway: GatewayOptions = field(default_factory=GatewayOptions)
+    book: BookOptions = field(default_factory=BookOptions)
+
+    def __post_init__(self) -> None:
+        ExchangeOptions(seed=self.seed, tape=self.tape, speed=self.speed, fee_tier=self.fee_tier)
+
+
+def _check_tape(path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        reason = "is a folder" if path.is_dir() else "no such file"
+        raise UsageError(f"--tape: {show(str(path))}: {reason}. Give a recorded tape", code="NO_TAPE")
