@@ -54,7 +54,9 @@ def status_word(word: str, style: str) -> Text:
 def facts(rows: Iterable[Fact], *, label_width: int | None = None) -> Table:
     """Labels at the left, figures right after them; one row each, never wrapped."""
     grid = Table.grid(padding=(0, 1), expand=False)
-    grid.add_column(style=palette.MUTED, no_wrap=True, width=label_width, overflow="ellipsis")
+    grid.add_column(
+        style=palette.MUTED, no_wrap=True, min_width=label_width, max_width=label_width, overflow="ellipsis"
+    )
     grid.add_column(no_wrap=True, overflow="ellipsis")
     for row in rows:
         figure = row[1] if isinstance(row[1], Text) else Text(row[1], row[2] if len(row) == 3 else "")
@@ -62,11 +64,12 @@ def facts(rows: Iterable[Fact], *, label_width: int | None = None) -> Table:
     return grid
 
 
-def columns(*blocks: RenderableType, gap: int = 3, ratios: Sequence[int] | None = None) -> Table:
-    """Blocks side by side over the whole width."""
-    grid = Table.grid(padding=(0, gap, 0, 0), expand=True)
+def columns(*blocks: RenderableType, gap: int = 3, widths: Sequence[int | None] = ()) -> Table:
+    """Blocks side by side over the whole width; a block without a width of its own shares what is left."""
+    grid = Table.grid(padding=(0, gap, 0, 0), expand=True, pad_edge=False)
     for index in range(len(blocks)):
-        grid.add_column(ratio=ratios[index] if ratios else 1, no_wrap=True, overflow="ellipsis")
+        width = widths[index] if index < len(widths) else None
+        grid.add_column(width=width, ratio=1 if width is None else None, no_wrap=True, overflow="ellipsis")
     grid.add_row(*blocks)
     return grid
 

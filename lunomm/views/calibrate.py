@@ -1,0 +1,196 @@
+"""Sigma, kappa and A as a person reads them: per day, in basis points, with their intervals, sample and verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from lunomm.market.records import Estimates, Params, Verdict
+from lunomm.views import palette
+from lunomm.views.screen import Fact, Sized, facts, line, rule, stack, status_word
+from lunomm.views.text import UNKNOWN, age, bar, bp, interval, number, percent, safe, with_unit
+
+DAY_S = 86_400.0
+GO_SAMPLE = 50
+"""Taker orders from which a verdict can be GO (theory F)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateView:
+    """A calibration, under way or done.
+
+    source: where the data comes from, our words. elapsed_s and limit_s: of collecting, None when nothing is collected.
+    at_age_ms: since it was computed.
+    """
+
+    pair: str
+    source: str
+    params: Params | None = None
+    counter: str = ""
+    elapsed_s: float | None = None
+    limit_s: float | None = None
+    at_age_ms: float | None = None
+    note: str = ""
+
+
+def sigma_daily(sigma: float | None) -> float | None:
+    """Relative per sqrt(second) as relative per sqrt(day)."""
+    return None if sigma is None else sigma * math.sqrt(DAY_S)
+
+
+def inverse_kappa(kappa: float | None, mid: float | None) -> float | None:
+    """The mean depth 1/kappa (kappa in 1/price) as a fraction of ``mid``."""
+    return None if kappa is None or mid is None or kappa <= 0 or mid <= 0 else 1.0 / (kappa * mid)
+
+
+def estimate_facts(estimates: Estimates, mid: float | None, *, wide: bool = True) -> list[Fact]:
+    """Label-figure rows of sigma, 1/kappa and A with errors, sources and the verdict."""
+    sigma = percent(sigma_daily(estimates.sigma), 2)
+    if estimates.sigma is not None:
+        if estimates.sigma_se is not None and estimates.sigma > 0:
+            sigma += f" ± {number(196 * estimates.sigma_se / estimates.sigma, 0)} %"
+        sigma += f" {safe(estimates.sigma_source or '', 8)}".rstrip()
+    depth = bp(inverse_kappa(estimates.kappa, mid), 1)
+    rate = with_unit(estimates.intensity, "/s a side", 4 if wide else 3)
+    if wide:
+        low, high = inverse_kappa(estimates.kappa_high, mid), inverse_kappa(estimates.kappa_low, mid)
+        depth = _joined(depth, interval(_scaled(low, 1e4), _scaled(high, 1e4), 1))
+        rate = _joined(rate, interval(estimates.intensity_low, estimates.intensity_high, 4))
+    if estimates.kappa is not None and estimates.kappa_source not in (None, "live"):
+        depth += f" {safe(estimates.kappa_source, 8)}"
+    return [
+        ("σ a day", sigma),
+        ("1/κ depth", depth),
+        ("A", rate),
+        ("verdict", verdict_text(estimates)),
+    ]
+
+
+def verdict_text(estimates: Estimates) -> Text:
+    """GO, THIN or NO with its shape, the sample and the reason."""
+    text = status_word(estimates.verdict.value, palette.verdict_style(estimates.verdict))
+    text.append(f" n={number(estimates.sample)}", palette.PLAIN)
+    if estimates.reason:
+        text.append(f" {safe(estimates.reason, 80)}", palette.MUTED)
+    return text
+
+
+def calibrate_screen(view: CalibrateView) -> Sized:
+    """The whole calibration with every number's unit, sample and window."""
+    return Sized(lambda width, height: _draw(view, width, height))
+
+
+def calibrate_line(view: CalibrateView) -> str:
+    """One plain line: the verdict, or how far collecting has come."""
+    if view.params is None:
+        return f"{safe(view.pair, 20)}  collecting from {view.source}  {_progress_words(view, 0)}"
+    estimates = view.params.estimates
+    head = f"{safe(view.pair, 20)}  {estimates.verdict.value}  n {estimates.sample}"
+    figures = (
+        f"sigma {percent(sigma_daily(estimates.sigma), 2)} a day  "
+        f"1/kappa {bp(inverse_kappa(estimates.kappa, view.params.mid), 1)}  "
+        f"A {with_unit(estimates.intensity, '/s', 4)}"
+    )
+    tail = _progress_words(view, estimates.sample) if view.elapsed_s is not None else safe(estimates.reason, 100)
+    return f"{head}  {figures}  {tail}".rstrip()
+
+
+def _draw(view: CalibrateView, width: int, height: int) -> RenderableType:
+    params = view.params
+    head: list[str | Text | tuple[str, str]] = [(safe(view.pair, 20), palette.STRONG), "calibration"]
+    if params is not None:
+        head.append(verdict_text(params.estimates))
+    blocks: list[RenderableType] = [line(*head), line(("from " + safe(view.source, 120), palette.MUTED))]
+    if view.elapsed_s is not None:
+        blocks.append(_progress(view, width))
+    blocks.append(rule("", width))
+    if params is None:
+        blocks.append(line(("nothing measured yet", palette.MUTED)))
+    else:
+        blocks.append(facts(_rows(params, view), label_width=12))
+    if view.note:
+        blocks.append(line((safe(view.note, 200), palette.WARN)))
+    return stack(blocks[:height])
+
+
+def _rows(params: Params, view: CalibrateView) -> list[Fact]:
+    estimates, mid = params.estimates, params.mid
+    counter = safe(view.counter, 8)
+    per_price = f"1/{counter}" if counter else "1/price"
+    sigma_low, sigma_high = sigma_daily(params.sigma_low), sigma_daily(params.sigma_high)
+    low, high = inverse_kappa(estimates.kappa_high, mid), inverse_kappa(estimates.kappa_low, mid)
+    kappa = with_unit(estimates.kappa, per_price)
+    ks = number(params.ks, 2)
+    if params.ks is not None and params.ks_rejects is not None:
+        ks += " the exponential is rejected at 5 %" if params.ks_rejects else " fits an exponential (5 %)"
+    rows: list[Fact] = [
+        (
+            "σ a day",
+            _joined(
+                percent(sigma_daily(estimates.sigma), 3),
+                interval(_scaled(sigma_low, 100), _scaled(sigma_high, 100), 3),
+                safe(estimates.sigma_source or "", 8),
+            ),
+        ),
+        ("σ", with_unit(estimates.sigma, "/√s")),
+        (
+            "1/κ depth",
+            _joined(
+                bp(inverse_kappa(estimates.kappa, mid), 2),
+                interval(_scaled(low, 1e4), _scaled(high, 1e4), 2),
+                safe(estimates.kappa_source or "", 8),
+            ),
+        ),
+        ("κ", _joined(kappa, interval(estimates.kappa_low, estimates.kappa_high))),
+        (
+            "A",
+            _joined(
+                with_unit(estimates.intensity, "/s a side", 4),
+                interval(estimates.intensity_low, estimates.intensity_high, 4),
+            ),
+        ),
+        ("sample", f"{number(estimates.sample)} taker orders, {number(params.fills)} fills"),
+        ("window", age(estimates.window_s * 1000) if estimates.window_s else UNKNOWN),
+        ("touch share", percent(estimates.touch_share, 0)),
+        ("KS", ks),
+        ("at mid", with_unit(mid, counter)),
+    ]
+    if params.own_hits:
+        rows.append(("own hits", f"{number(params.own_hits)} left out: A is a lower bound"))
+    if estimates.reason:
+        style = palette.verdict_style(estimates.verdict)
+        rows.append(("why", safe(estimates.reason, 160), style if estimates.verdict is not Verdict.GO else ""))
+    if params.in_sample:
+        rows.append(("note", "same file, in-sample", palette.WARN))
+    if view.at_age_ms is not None:
+        rows.append(("age", age(view.at_age_ms)))
+    return rows
+
+
+def _progress(view: CalibrateView, width: int) -> Text:
+    sample = view.params.estimates.sample if view.params is not None else 0
+    done = min(sample / GO_SAMPLE, 1.0)
+    if view.elapsed_s is not None and view.limit_s:
+        done = max(done, min(view.elapsed_s / view.limit_s, 1.0))
+    words = _progress_words(view, sample)
+    return line((bar(done, max(min(30, width - len(words) - 4), 5)), palette.BID), words)
+
+
+def _progress_words(view: CalibrateView, sample: int) -> str:
+    words = f"{number(sample)} of {GO_SAMPLE} taker orders"
+    if view.elapsed_s is not None:
+        words += f", {age(view.elapsed_s * 1000)}"
+        words += f" of {age(view.limit_s * 1000)}" if view.limit_s else ""
+    return words
+
+
+def _scaled(value: float | None, by: float) -> float | None:
+    return None if value is None else value * by
+
+
+def _joined(figure: str, *more: str) -> str:
+    """A figure followed by what is known of it; only a dash when it is unknown itself."""
+    return figure if figure == UNKNOWN else " ".join([figure, *(part for part in more if part not in ("", UNKNOWN))])
