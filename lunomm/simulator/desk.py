@@ -1,0 +1,220 @@
+"""Visitors' orders and their money: admits, settles and finishes orders, and writes the user messages (pure).
+
+Messages of one event come in this order: reserve, then PENDING; for a fill the fill itself, the counter leg, the base
+leg, the fee (only one that is not zero makes a row), COMPLETE last; for an order that leaves the book unfilled
+COMPLETE, then the rest of the reserve. The real order is unknown, clients may rely on none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lunomm.market.rules import PairRules, Side
+from lunomm.simulator.behaviour import Behaviour
+from lunomm.simulator.ledger import FeeRates, Ledger, Row, fee_units
+from lunomm.simulator.matching import Engine
+from lunomm.simulator.messages import MarketText, Trade
+from lunomm.simulator.order_checks import base_units, counter_units
+from lunomm.simulator.refusals import refuse
+from lunomm.simulator.user_messages import UserFrame, balance_message, fill_message, status_message
+from lunomm.simulator.visitor_orders import Fill, OrderRequest, VisitorOrder
+
+
+class Desk:
+    """All visitors' orders for ever (a client_order_id is never free again), and their fills."""
+
+    def __init__(self, ledger: Ledger, behaviour: Behaviour, emit: Callable[[UserFrame], None]) -> None:
+        self._ledger = ledger
+        self._behaviour = behaviour
+        self._emit = emit
+        self._rates: dict[str, tuple[Mapping[str, FeeRates], FeeRates]] = {}
+        self._orders: dict[str, VisitorOrder] = {}
+        self._live: dict[str, VisitorOrder] = {}
+        self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
+        self._assets: dict[str, tuple[str, str]] = {}
+        self._fills: dict[tuple[str, str], list[Fill]] = {}
+
+    # --- accounts --------------------------------------------------------------------------------------------------
+
+    def register(self, owner: str, fees: Mapping[str, FeeRates], other: FeeRates) -> None:
+        """Raises ValueError: there is an account of that name."""
+        if owner in self._rates:
+            raise ValueError(f"account {owner} exists")
+        self._rates[owner] = (fees, other)
+
+    @property
+    def owners(self) -> list[str]:
+        return list(self._rates)
+
+    def rates(self, owner: str, pair: str) -> FeeRates:
+        fees, other = self._rates[owner]
+        return fees.get(pair, other)
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def order(self, owner: str, order_id: str) -> VisitorOrder | None:
+        """An owner's order, live or done."""
+        order = self._orders.get(order_id)
+        return order if order is not None and order.owner == owner else None
+
+    def by_client_id(self, owner: str, client_order_id: str) -> VisitorOrder | None:
+        return self._by_client_id.get((owner, client_order_id))
+
+    def knows(self, order_id: str) -> bool:
+        return order_id in self._orders
+
+    def visited(self, pair: str) -> bool:
+        return pair in self._assets
+
+    def orders(self, owner: str | None, pair: str, *, live: bool | None) -> list[VisitorOrder]:
+        """Oldest first; owner None and pair "": all."""
+        source = self._live if live else self._orders
+        return [
+            order
+            for order in source.values()
+            if (owner is None or order.owner == owner)
+            and (not pair or order.request.pair == pair)
+            and (live is None or order.live == live)
+        ]
+
+    def fills(self, owner: str, pair: str) -> list[Fill]:
+        """Oldest first."""
+        return self._fills.get((owner, pair), [])
+
+    # --- acting ----------------------------------------------------------------------------------------------------
+
+    def admit(self, owner: str, request: OrderRequest, rules: PairRules, engine: Engine) -> None:
+        """Checks that need the account; nothing changes.
+
+        Raises:
+            VenueError: ErrDuplicateClientOrderID, ErrInsufficientFunds, ErrInvalidArguments (a trade with oneself where
+                that is refused).
+        """
+        if request.client_order_id and (owner, request.client_order_id) in self._by_client_id:
+            raise refuse("ErrDuplicateClientOrderID")
+        if request.reserve > self._ledger.wallet(owner, _pays(request, rules)).available:
+            raise refuse("ErrInsufficientFunds")
+        if not self._behaviour.self_trade and _meets_own(owner, request, engine):
+            raise refuse("ErrInvalidArguments", detail="the order would trade with your own")
+
+    def accept(self, order_id: str, owner: str, request: OrderRequest, rules: PairRules, now_ms: int) -> VisitorOrder:
+        """Create an admitted order: money locked, order PENDING."""
+        order = VisitorOrder(order_id, owner, request, now_ms)
+        self._orders[order_id] = self._live[order_id] = order
+        self._assets[request.pair] = (rules.base, rules.counter)
+        if request.client_order_id:
+            self._by_client_id[owner, request.client_order_id] = order
+        self._row(self._ledger.reserve(owner, _pays(request, rules), request.reserve), now_ms)
+        if self._behaviour.send_awaiting:
+            self._emit(status_message(order, now_ms))
+        order.status = "PENDING"
+        self._emit(status_message(order, now_ms))
+        return order
+
+    def settle(self, trade: Trade, rules: PairRules, text: MarketText, now_ms: int) -> None:
+        """Move the money of one trade; a maker that is used up is finished, a taker is left to its caller."""
+        for order_id, owner, side, maker in (
+            (trade.maker_id, trade.maker_owner, trade.maker_side, True),
+            (trade.taker_id, trade.taker_owner, trade.maker_side.other, False),
+        ):
+            if owner is None:
+                self._settle_house(trade, side, rules)
+            else:
+                order = self._live[order_id]
+                self._settle_order(order, trade, rules, text, now_ms, maker=maker)
+                if order.filled_lots == order.request.lots and not order.reserved:
+                    self.finish(order, now_ms)
+
+    def removed(self, order_id: str, now_ms: int) -> None:
+        """An order was taken out of the book, by its owner or by the exchange; not a visitor's: nothing."""
+        order = self._live.get(order_id)
+        if order is not None:
+            self.finish(order, now_ms)
+
+    def finish(self, order: VisitorOrder, now_ms: int) -> None:
+        """COMPLETE, and what is still reserved for it returns."""
+        order.status = "COMPLETE"
+        order.completed_ms = now_ms
+        del self._live[order.order_id]
+        self._emit(status_message(order, now_ms))
+        if order.reserved:
+            base, counter = self._assets[order.request.pair]
+            asset = counter if order.request.side is Side.BID else base
+            self._row(self._ledger.reserve(order.owner, asset, -order.reserved), now_ms)
+            order.reserved = 0
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _settle_house(self, trade: Trade, side: Side, rules: PairRules) -> None:
+        sign = side.sign
+        self._ledger.pay(None, rules.base, sign * base_units(rules, trade.lots))
+        self._ledger.pay(None, rules.counter, -sign * counter_units(rules, trade.price * trade.lots))
+
+    def _settle_order(
+        self, order: VisitorOrder, trade: Trade, rules: PairRules, text: MarketText, now_ms: int, *, maker: bool
+    ) -> None:
+        request = order.request
+        bid = request.side is Side.BID
+        base = base_units(rules, trade.lots)
+        counter = counter_units(rules, trade.price * trade.lots)
+        rates = self.rates(order.owner, request.pair)
+        fee = fee_units(
+            base if bid else counter,
+            rates.maker if maker else rates.taker,
+            rules.fee_scale,
+            truncate=self._behaviour.truncate_fees,
+        )
+        if not bid:
+            released = base
+        elif request.price is None:
+            released = counter
+        else:
+            released = counter_units(rules, request.price * trade.lots)
+        order.filled_lots += trade.lots
+        order.counter += trade.price * trade.lots
+        order.reserved -= released
+        if bid:
+            order.fee_base += fee
+        else:
+            order.fee_counter += fee
+        # The taker bought exactly when the maker sold.
+        fill = Fill(
+            trade.sequence,
+            now_ms,
+            trade.price,
+            trade.lots,
+            fee if bid else 0,
+            0 if bid else fee,
+            trade.maker_side is Side.ASK,
+            order,
+        )
+        self._fills.setdefault((order.owner, request.pair), []).append(fill)
+        self._emit(fill_message(fill, text))
+        if bid:
+            self._row(self._ledger.pay(order.owner, rules.counter, -counter, released), now_ms)
+            self._row(self._ledger.pay(order.owner, rules.base, base), now_ms)
+        else:
+            self._row(self._ledger.pay(order.owner, rules.counter, counter), now_ms)
+            self._row(self._ledger.pay(order.owner, rules.base, -base, released), now_ms)
+        if fee:
+            self._row(self._ledger.charge(order.owner, rules.base if bid else rules.counter, fee), now_ms)
+
+    def _row(self, row: Row | None, now_ms: int) -> None:
+        if row is not None:
+            self._emit(balance_message(row, now_ms))
+
+
+def _pays(request: OrderRequest, rules: PairRules) -> str:
+    return rules.counter if request.side is Side.BID else rules.base
+
+
+def _meets_own(owner: str, request: OrderRequest, engine: Engine) -> bool:
+    lots = request.lots
+    for maker in engine.resting(request.side.other):
+        beyond = request.price is not None and (maker.price - request.price) * request.side.sign > 0
+        if beyond or lots <= 0:
+            return False
+        if maker.owner == owner:
+            return True
+        lots -= maker.lots
+    return False

@@ -1,0 +1,143 @@
+"""Every check on an order call before money or the book is touched, with Luno's own code for each (pure)."""
+
+from __future__ import annotations
+
+import re
+
+from lunomm.errors import BookError
+from lunomm.market.rules import MarketStatus, PairRules, Side, to_units
+from lunomm.simulator.ledger import SCALE
+from lunomm.simulator.matching import Engine, TimeInForce
+from lunomm.simulator.refusals import refuse
+from lunomm.simulator.visitor_orders import OrderRequest
+
+DEFAULT_TTL_MS = 10_000
+MAX_TTL_MS = 10_000
+_CLIENT_ID = re.compile(r"[0-9A-Za-z_;,.\-]{1,255}", re.ASCII)
+
+
+def amount(text: str, scale: int, *, invalid: str, too_fine: str) -> int:
+    """Decimal text as whole units of 10**-scale.
+
+    Raises:
+        VenueError: ``invalid``, not a plain number (also: absent, signed, with an exponent); ``too_fine``, more
+            decimals than ``scale``.
+    """
+    try:
+        return to_units(text, scale)
+    except BookError as error:
+        raise refuse(too_fine if error.code == "OFF_GRID" else invalid) from None
+
+
+def deadline(now_ms: int, timestamp_ms: int | None, ttl_ms: int | None) -> None:
+    """Refuse a request that arrives after its time to live; without a timestamp the ttl is ignored.
+
+    Raises:
+        VenueError: ErrDeadlineExceeded, or ErrInvalidArguments for a ttl outside 1..10000 ms.
+    """
+    if ttl_ms is not None and not 1 <= ttl_ms <= MAX_TTL_MS:
+        raise refuse("ErrInvalidArguments", detail=f"ttl must be 1 to {MAX_TTL_MS}")
+    if timestamp_ms is not None and now_ms > timestamp_ms + (DEFAULT_TTL_MS if ttl_ms is None else ttl_ms):
+        raise refuse("ErrDeadlineExceeded")
+
+
+def client_id(text: str) -> str:
+    """Raises VenueError: ErrInvalidClientOrderId for other characters or more than 255."""
+    if text and not _CLIENT_ID.fullmatch(text):
+        raise refuse("ErrInvalidClientOrderId")
+    return text
+
+
+def trading(status: MarketStatus, *, post_only: bool) -> None:
+    """Raises VenueError: the market takes no such order now."""
+    if status is MarketStatus.DISABLED:
+        raise refuse("ErrMarketUnavailable")
+    if status is MarketStatus.POSTONLY and not post_only:
+        raise refuse("ErrPostOnlyMode")
+
+
+def limit_order(
+    rules: PairRules, *, type: str, volume: str, price: str, time_in_force: str, post_only: bool, client_order_id: str
+) -> OrderRequest:
+    """A checked limit order. Raises VenueError: the code of the first check that fails."""
+    if type not in ("BID", "ASK"):
+        raise refuse("ErrInvalidOrderSide")
+    if time_in_force not in ("", "GTC", "IOC", "FOK"):
+        raise refuse("ErrInvalidArguments", detail="time_in_force must be GTC, IOC or FOK")
+    tif = TimeInForce(time_in_force or "GTC")
+    if post_only and tif is not TimeInForce.GTC:
+        raise refuse("ErrPostOnlyNotAllowed")
+    client_id(client_order_id)
+    lots = amount(volume, rules.volume_scale, invalid="ErrInvalidVolume", too_fine="ErrVolumeDenominationNotAllowed")
+    ticks = amount(price, rules.price_scale, invalid="ErrInvalidPrice", too_fine="ErrPriceDenominationNotAllowed")
+    _volume_bounds(rules, lots)
+    value = rules.price(ticks)
+    if ticks == 0 or value < rules.min_price:
+        raise refuse("ErrPriceTooLow")
+    if value > rules.max_price:
+        raise refuse("ErrPriceTooHigh")
+    side = Side(type)
+    reserve = counter_units(rules, ticks * lots) if side is Side.BID else base_units(rules, lots)
+    return OrderRequest(rules.pair, side, ticks, lots, tif, post_only, client_order_id, reserve)
+
+
+def market_order(
+    engine: Engine, *, type: str, base_volume: str, counter_volume: str, client_order_id: str
+) -> OrderRequest:
+    """A checked market order, as the immediate-or-cancel order that the book can fill whole right now.
+
+    A buy spends its counter_volume to less than one lot of change.
+
+    Raises:
+        VenueError: the code of the first check that fails; ErrNotEnoughLiquidity when the book is too thin.
+    """
+    rules = engine.rules
+    client_id(client_order_id)
+    if type == "SELL":
+        lots = amount(
+            base_volume,
+            rules.volume_scale,
+            invalid="ErrInvalidBaseVolume",
+            too_fine="ErrVolumeDenominationNotAllowed",
+        )
+        _volume_bounds(rules, lots)
+        if engine.fillable(Side.ASK, None, lots) < lots:
+            raise refuse("ErrNotEnoughLiquidity")
+        return OrderRequest(
+            rules.pair, Side.ASK, None, lots, TimeInForce.IOC, False, client_order_id, base_units(rules, lots)
+        )
+    if type != "BUY":
+        raise refuse("ErrInvalidOrderSide")
+    scale = rules.price_scale + rules.volume_scale
+    units = amount(
+        counter_volume,
+        scale,
+        invalid="ErrInvalidCounterVolume",
+        too_fine="ErrCounterDenominationNotAllowed",
+    )
+    lots, spent = engine.affordable(units)
+    total = sum(order.lots for order in engine.resting(Side.ASK)) if lots else 0
+    if lots == total and spent < units:
+        raise refuse("ErrNotEnoughLiquidity")
+    _volume_bounds(rules, lots)
+    return OrderRequest(
+        rules.pair, Side.BID, None, lots, TimeInForce.IOC, False, client_order_id, counter_units(rules, units)
+    )
+
+
+def base_units(rules: PairRules, lots: int) -> int:
+    """Lots as 10**-18 of the base asset."""
+    return lots * int(10 ** (SCALE - rules.volume_scale))
+
+
+def counter_units(rules: PairRules, ticks_lots: int) -> int:
+    """Ticks x lots as 10**-18 of the counter asset."""
+    return ticks_lots * int(10 ** (SCALE - rules.price_scale - rules.volume_scale))
+
+
+def _volume_bounds(rules: PairRules, lots: int) -> None:
+    volume = rules.volume(lots)
+    if lots == 0 or volume < rules.min_volume:
+        raise refuse("ErrVolumeTooLow")
+    if volume > rules.max_volume:
+        raise refuse("ErrVolumeTooHigh")

@@ -1,0 +1,501 @@
+"""The exchange as a whole: markets, accounts, and one method for each call of the REST interface (pure).
+
+Amounts come in as the text of the request and are checked here; whole numbers and booleans come in parsed. An empty
+text, or None for a number, is an absent parameter. Each method returns the reply as a wire struct or raises
+VenueError with Luno's code and status. Times are the exchange's clock, Unix ms.
+
+What the streams must send is queued, in the order it happened, and taken with `drain`: market frames (their text is
+made on first use) and user messages. Whoever runs a venue drains it, or the queue grows.
+
+The house trades on the engines directly (``venue.engine(pair).place(now_ms, None, ...)``): it has no account. Whatever
+is done to an engine, by whom ever, reaches the accounts concerned through the engine's listener.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from lunomm.luno.wire import (
+    AccountBalance,
+    Balances,
+    Candles,
+    FeeInfo,
+    MarketInfo,
+    Markets,
+    OrderBookReply,
+    OrdersV1,
+    OrdersV2,
+    OrderV1,
+    OrderV2,
+    PostOrderReply,
+    PublicTrades,
+    StopOrderReply,
+    Ticker,
+    Tickers,
+    UserTrades,
+)
+from lunomm.market.rules import MarketStatus, PairRules, Side
+from lunomm.simulator import order_checks, public_replies
+from lunomm.simulator.behaviour import Behaviour
+from lunomm.simulator.desk import Desk
+from lunomm.simulator.ledger import SCALE, FeeRates, Ledger
+from lunomm.simulator.matching import Engine
+from lunomm.simulator.messages import MarketFrame, MarketText
+from lunomm.simulator.order_ids import OrderIds, RandomBits
+from lunomm.simulator.public_tape import Bar, Print, PublicTape
+from lunomm.simulator.refusals import VenueError, refuse
+from lunomm.simulator.user_messages import UserFrame
+from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder, money_text, order_v1, order_v2, user_trade
+
+__all__ = ["AccountSpec", "MarketSpec", "RawFrame", "Venue", "VenueError"]
+
+FREE = FeeRates(Decimal(0), Decimal(0))
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+_FIRST_ACCOUNT_ID = 5_107_320_945_106_870_001
+"""Luno's account ids are numbers of up to 19 digits, too large for a float: so are ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSpec:
+    """first_sequence: of the empty book, >= 1. first_trade: number of the first trade."""
+
+    rules: PairRules
+    first_sequence: int = 1
+    first_trade: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSpec:
+    """One visitor. balances: whole coins by asset. fees: by pair; ``other_fees`` for the rest."""
+
+    owner: str
+    balances: Mapping[str, Decimal]
+    fees: Mapping[str, FeeRates] = field(default_factory=dict)
+    other_fees: FeeRates = FREE
+
+
+class RawFrame(NamedTuple):
+    """A market frame that is sent on as it was recorded."""
+
+    pair: str
+    raw: str
+    timestamp_ms: int
+
+
+class _Market:
+    __slots__ = ("engine", "quiet", "rules", "tape")
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.rules = engine.rules
+        self.tape = PublicTape()
+        self.quiet = False
+
+
+class Venue:
+    """Args: source: seeded source of the order ids, e.g. ``random.Random(seed)``.
+
+    Raises:
+        ValueError: two markets or accounts of one name, or amounts finer than the ledger's 18 decimals.
+    """
+
+    def __init__(
+        self,
+        markets: Sequence[MarketSpec],
+        accounts: Sequence[AccountSpec],
+        source: RandomBits,
+        behaviour: Behaviour | None = None,
+    ) -> None:
+        self.behaviour = behaviour or Behaviour()
+        self.ledger = Ledger()
+        self._queue: deque[MarketFrame | RawFrame | UserFrame] = deque()
+        self._markets: dict[str, _Market] = {}
+        self._ids = OrderIds(source)
+        self._desk = Desk(self.ledger, self.behaviour, self._queue.append)
+        self._next_account_id = _FIRST_ACCOUNT_ID
+        for market in markets:
+            rules = market.rules
+            if rules.pair in self._markets or rules.price_scale + rules.volume_scale > SCALE:
+                raise ValueError(f"{rules.pair}: listed twice, or finer than {SCALE} decimals")
+            engine = Engine(
+                rules, market.first_sequence, self._ids, first_trade=market.first_trade, behaviour=self.behaviour
+            )
+            self._markets[rules.pair] = listed = _Market(engine)
+            engine.listener = lambda frame, listed=listed: self._on_frame(listed, frame)
+        for account in accounts:
+            self.open_account(account)
+
+    # --- for those who run it --------------------------------------------------------------------------------------
+
+    @property
+    def pairs(self) -> list[str]:
+        return list(self._markets)
+
+    @property
+    def owners(self) -> list[str]:
+        return self._desk.owners
+
+    def engine(self, pair: str) -> Engine:
+        """Raises KeyError."""
+        return self._markets[pair].engine
+
+    def drain(self) -> list[MarketFrame | RawFrame | UserFrame]:
+        """Everything to be sent since the last call, in order; all but UserFrame have ``pair`` and ``raw``."""
+        frames = list(self._queue)
+        self._queue.clear()
+        return frames
+
+    def open_account(self, account: AccountSpec) -> None:
+        """Every asset of a listed market gets an account, with nothing in it where the spec says nothing."""
+        assets: dict[str, None] = dict.fromkeys(account.balances)
+        for market in self._markets.values():
+            assets[market.rules.base] = assets[market.rules.counter] = None
+        self._desk.register(account.owner, account.fees, account.other_fees)
+        for asset in assets:
+            self.ledger.open(account.owner, asset, self._next_account_id, account.balances.get(asset, Decimal(0)))
+            self._next_account_id += 1
+
+    def seed_history(self, pair: str, prints: Iterable[Print] = (), minutes: Iterable[Bar] = ()) -> None:
+        """Give a market a past: its last trades and one-minute candles, oldest first. Trade numbers go on from it."""
+        market = self._markets[pair]
+        market.tape.seed(prints, minutes)
+        last = market.tape.last
+        if last is not None:
+            market.engine.next_trade = last.sequence + 1
+            market.engine.last_trade = last.price
+
+    def set_status(self, now_ms: int, pair: str, status: MarketStatus) -> None:
+        self._markets[pair].engine.set_status(now_ms, status)
+
+    def visited(self, pair: str) -> bool:
+        """Whether any visitor has ever had an order in this market."""
+        return self._desk.visited(pair)
+
+    def orders(self, owner: str | None = None, pair: str = "", *, live: bool | None = None) -> list[VisitorOrder]:
+        """Visitors' orders, oldest first, for screens and tests."""
+        return self._desk.orders(owner, pair, live=live)
+
+    def mute(self, pair: str, quiet: bool) -> None:
+        """While quiet, this market's own frames are not queued (its trades and fills still count): for tapes."""
+        self._markets[pair].quiet = quiet
+
+    def forward(self, pair: str, raw: str, sequence: int, timestamp_ms: int) -> None:
+        """Queue a recorded frame as it is; the engine's sequence goes on from it."""
+        engine = self._markets[pair].engine
+        engine.sequence = sequence
+        engine.timestamp_ms = max(engine.timestamp_ms, timestamp_ms)
+        self._queue.append(RawFrame(pair, raw, timestamp_ms))
+
+    # --- public ----------------------------------------------------------------------------------------------------
+
+    def markets(self, pairs: Sequence[str] = ()) -> Markets:
+        return Markets([self._info(market) for market in self._chosen(pairs)])
+
+    def ticker(self, now_ms: int, pair: str) -> Ticker:
+        market = self._public(pair)
+        return public_replies.ticker(market.engine, market.tape, now_ms)
+
+    def tickers(self, now_ms: int, pairs: Sequence[str] = ()) -> Tickers:
+        return Tickers([public_replies.ticker(market.engine, market.tape, now_ms) for market in self._chosen(pairs)])
+
+    def orderbook_top(self, pair: str) -> OrderBookReply:
+        return public_replies.orderbook_top(self._public(pair).engine)
+
+    def orderbook(self, pair: str) -> OrderBookReply:
+        return public_replies.orderbook(self._public(pair).engine)
+
+    def trades(self, now_ms: int, pair: str, since_ms: int | None = None) -> PublicTrades:
+        market = self._public(pair)
+        return public_replies.trades(market.engine, market.tape, now_ms, since_ms)
+
+    def candles(self, pair: str, since_ms: int, duration_s: int) -> Candles:
+        market = self._public(pair)
+        return public_replies.candles(market.engine, market.tape, since_ms, duration_s)
+
+    # --- private: reading ------------------------------------------------------------------------------------------
+
+    def balance(self, owner: str, assets: Sequence[str] = ()) -> Balances:
+        return Balances(
+            [
+                AccountBalance(
+                    account_id=str(wallet.account_id),
+                    asset=wallet.asset,
+                    balance=money_text(wallet.total),
+                    reserved=money_text(wallet.reserved),
+                    name=f"{wallet.asset} wallet",
+                )
+                for wallet in self.ledger.wallets(owner)
+                if not assets or wallet.asset in assets
+            ]
+        )
+
+    def fee_info(self, owner: str, pair: str) -> FeeInfo:
+        rates = self._desk.rates(owner, self._private(pair).rules.pair)
+        maker, taker = public_replies.plain(rates.maker), public_replies.plain(rates.taker)
+        return FeeInfo(maker, taker, maker, maker, taker, taker)
+
+    def listorders_v1(
+        self,
+        owner: str,
+        *,
+        pair: str = "",
+        state: str = "",
+        created_before_ms: int | None = None,
+        limit: int | None = None,
+    ) -> OrdersV1:
+        """Newest first. state: PENDING, COMPLETE or all."""
+        if state not in ("", "PENDING", "COMPLETE"):
+            raise refuse("ErrInvalidArguments", detail="state must be PENDING or COMPLETE")
+        live = None if not state else state == "PENDING"
+        rows = [
+            order_v1(order, self._text_of(order)) for order in self._list(owner, pair, live, created_before_ms, limit)
+        ]
+        return OrdersV1(rows or (None if self.behaviour.null_lists else []))
+
+    def listorders_v2(
+        self,
+        owner: str,
+        *,
+        pair: str = "",
+        closed: bool = False,
+        created_before_ms: int | None = None,
+        limit: int | None = None,
+    ) -> OrdersV2:
+        """Newest first."""
+        found = self._list(owner, pair, not closed, created_before_ms, limit)
+        return OrdersV2([self._v2(order) for order in found])
+
+    def order_v1(self, owner: str, order_id: str) -> OrderV1:
+        order = self._find(owner, order_id)
+        return order_v1(order, self._text_of(order))
+
+    def order_v2(self, owner: str, order_id: str) -> OrderV2:
+        return self._v2(self._find(owner, order_id))
+
+    def order_v3(self, owner: str, *, order_id: str = "", client_order_id: str = "") -> OrderV2:
+        if bool(order_id) == bool(client_order_id):
+            raise refuse("ErrInvalidArguments", detail="give exactly one of id and client_order_id")
+        if order_id:
+            return self.order_v2(owner, order_id)
+        order = self._desk.by_client_id(owner, client_order_id)
+        if order is None:
+            raise refuse("ErrOrderNotFound")
+        return self._v2(order)
+
+    def listtrades(
+        self,
+        owner: str,
+        pair: str,
+        *,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+        after_seq: int | None = None,
+        before_seq: int | None = None,
+        sort_desc: bool = False,
+        limit: int | None = None,
+    ) -> UserTrades:
+        """Fills of an account in one market. since_ms and after_seq include their value, the others do not.
+
+        Ascending from the lower bound, or the newest ``limit`` where there is none; newest first with ``before_ms``
+        or ``sort_desc``.
+        """
+        market = self._private(pair)
+        count = _limit(limit)
+        found = [
+            fill
+            for fill in self._desk.fills(owner, pair)
+            if (since_ms is None or fill.timestamp_ms >= since_ms)
+            and (before_ms is None or fill.timestamp_ms < before_ms)
+            and (after_seq is None or fill.sequence >= after_seq)
+            and (before_seq is None or fill.sequence < before_seq)
+        ]
+        if before_ms is not None or sort_desc:
+            found = found[: -count - 1 : -1]
+        elif since_ms is None and after_seq is None:
+            found = found[-count:]
+        else:
+            found = found[:count]
+        return UserTrades([user_trade(fill, market.engine.text) for fill in found])
+
+    # --- private: acting -------------------------------------------------------------------------------------------
+
+    def postorder(
+        self,
+        now_ms: int,
+        owner: str,
+        *,
+        pair: str,
+        type: str,
+        volume: str,
+        price: str,
+        post_only: bool = False,
+        time_in_force: str = "",
+        stop_price: str = "",
+        stop_direction: str = "",
+        base_account_id: int | None = None,
+        counter_account_id: int | None = None,
+        timestamp_ms: int | None = None,
+        ttl_ms: int | None = None,
+        client_order_id: str = "",
+    ) -> PostOrderReply:
+        market = self._private(pair)
+        order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
+        if stop_price or stop_direction:
+            raise refuse("ErrInvalidArguments", detail="this simulated exchange takes no stop orders")
+        self._own_accounts(owner, market, base_account_id, counter_account_id)
+        request = order_checks.limit_order(
+            market.rules,
+            type=type,
+            volume=volume,
+            price=price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            client_order_id=client_order_id,
+        )
+        order_checks.trading(market.engine.status, post_only=post_only)
+        return self._submit(now_ms, owner, market, request)
+
+    def marketorder(
+        self,
+        now_ms: int,
+        owner: str,
+        *,
+        pair: str,
+        type: str,
+        base_volume: str = "",
+        counter_volume: str = "",
+        base_account_id: int | None = None,
+        counter_account_id: int | None = None,
+        timestamp_ms: int | None = None,
+        ttl_ms: int | None = None,
+        client_order_id: str = "",
+    ) -> PostOrderReply:
+        market = self._private(pair)
+        order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
+        self._own_accounts(owner, market, base_account_id, counter_account_id)
+        order_checks.trading(market.engine.status, post_only=False)
+        request = order_checks.market_order(
+            market.engine,
+            type=type,
+            base_volume=base_volume,
+            counter_volume=counter_volume,
+            client_order_id=client_order_id,
+        )
+        return self._submit(now_ms, owner, market, request)
+
+    def stoporder(self, now_ms: int, owner: str, order_id: str) -> StopOrderReply:
+        order = self._desk.order(owner, order_id)
+        if order is None or not order.live:
+            if self.behaviour.cancel_gone == "false":
+                return StopOrderReply(False)
+            gone = 404 if self.behaviour.cancel_gone == "404" else 400
+            raise refuse("ErrCannotStopUnknownOrNonPendingOrder", status=gone)
+        order.expired_ms = now_ms
+        self._markets[order.request.pair].engine.cancel(now_ms, order_id)
+        return StopOrderReply(True)
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _submit(self, now_ms: int, owner: str, market: _Market, request: OrderRequest) -> PostOrderReply:
+        """Funds, then the book: a refused order leaves no trace but, if post-only, an empty frame."""
+        engine = market.engine
+        self._desk.admit(owner, request, market.rules, engine)
+        if request.post_only and request.price is not None and engine.would_trade(request.side, request.price):
+            engine.skip(now_ms)
+            raise refuse("ErrOrderCanceled")
+        order_id = self._ids.next()
+        while order_id in engine.orders or self._desk.knows(order_id):
+            order_id = self._ids.next()
+        order = self._desk.accept(order_id, owner, request, market.rules, now_ms)
+        placed = engine.place(
+            now_ms,
+            owner,
+            request.side,
+            request.price,
+            request.lots,
+            tif=request.tif,
+            post_only=request.post_only,
+            order_id=order_id,
+        )
+        if not placed.resting_lots and order.live:
+            self._desk.finish(order, engine.timestamp_ms)
+        return PostOrderReply(order_id)
+
+    def _on_frame(self, market: _Market, frame: MarketFrame) -> None:
+        if not market.quiet:
+            self._queue.append(frame)
+        now_ms = frame.timestamp_ms
+        for trade in frame.trades:
+            is_buy = trade.maker_side is Side.ASK
+            market.tape.add(Print(trade.sequence, now_ms, trade.price, trade.lots, is_buy))
+            if trade.maker_owner is not None or trade.taker_owner is not None:
+                self._desk.settle(trade, market.rules, market.engine.text, now_ms)
+        if frame.delete_id is not None:
+            self._desk.removed(frame.delete_id, now_ms)
+
+    def _own_accounts(self, owner: str, market: _Market, base_id: int | None, counter_id: int | None) -> None:
+        for asset, given in ((market.rules.base, base_id), (market.rules.counter, counter_id)):
+            if given is not None and given != self.ledger.wallet(owner, asset).account_id:
+                raise refuse("ErrInvalidAccountID")
+
+    def _list(
+        self, owner: str, pair: str, live: bool | None, before_ms: int | None, limit: int | None
+    ) -> list[VisitorOrder]:
+        count = _limit(limit)
+        if pair:
+            self._private(pair)
+        found = [
+            order
+            for order in self._desk.orders(owner, pair, live=live)
+            if before_ms is None or order.created_ms < before_ms
+        ]
+        return found[: -count - 1 : -1]
+
+    def _find(self, owner: str, order_id: str) -> VisitorOrder:
+        order = self._desk.order(owner, order_id)
+        if order is None:
+            raise refuse("ErrOrderNotFound")
+        return order
+
+    def _v2(self, order: VisitorOrder) -> OrderV2:
+        rules = self._markets[order.request.pair].rules
+        return order_v2(
+            order,
+            self._text_of(order),
+            self.ledger.wallet(order.owner, rules.base),
+            self.ledger.wallet(order.owner, rules.counter),
+        )
+
+    def _text_of(self, order: VisitorOrder) -> MarketText:
+        return self._markets[order.request.pair].engine.text
+
+    def _info(self, market: _Market) -> MarketInfo:
+        return public_replies.market_info(market.engine)
+
+    def _chosen(self, pairs: Sequence[str]) -> list[_Market]:
+        return [market for pair, market in self._markets.items() if not pairs or pair in pairs]
+
+    def _public(self, pair: str) -> _Market:
+        market = self._markets.get(pair)
+        if market is None:
+            raise refuse("ErrMarketUnavailable")
+        return market
+
+    def _private(self, pair: str) -> _Market:
+        market = self._markets.get(pair)
+        if market is None:
+            raise refuse("ErrInvalidMarketPair")
+        return market
+
+
+def _limit(limit: int | None) -> int:
+    if limit is None:
+        return DEFAULT_LIMIT
+    if not 1 <= limit <= MAX_LIMIT:
+        raise refuse("ErrLimitOutOfRange")
+    return limit
