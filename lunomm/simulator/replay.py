@@ -1,0 +1,171 @@
+"""A recorded market re-enacted in the matching engine, so that visitors' orders rest and fill among real ones (pure).
+
+What the recording shows is done again by id: creates, deletes, and each taker order as an immediate-or-cancel order of
+its recorded size down to its deepest price. Assumptions, where they bind:
+
+- A visitor who stood before a recorded maker is filled first, and that maker is *still* reduced as recorded: the
+  taker is taken to be as much larger as the visitor's order. So the book stays in step with the recording, and a
+  visitor's fill is an upper bound: the real taker might not have been larger.
+- A maker that a visitor used up stays used up; what the recording later does to it finds nothing, or less.
+- A recorded order that meets a visitor's trades with it and rests what is left.
+- Nobody of the recording reacts to the visitor.
+
+Until the first visitor changed the market, the recorded frames themselves go out, byte for byte; from then on the
+engine's own, the sequence going on from the last one. At the end the market is DISABLED, a second later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lunomm.errors import UsageError
+from lunomm.market.events import BookCreate, BookSnapshot, BookUpdate
+from lunomm.market.rules import MarketStatus, Side
+from lunomm.simulator.matching import Engine, TimeInForce
+
+END_AFTER_NS = 1_000_000_000
+"""From the last recorded frame to the end of trading."""
+
+
+class Recorded(NamedTuple):
+    """One recorded frame: as received, and what it means."""
+
+    raw: str
+    event: BookSnapshot | BookUpdate
+
+
+class Replay:
+    """One recording on one engine.
+
+    Args:
+        engine: Will hold the recorded book.
+        frames: A snapshot first; exchange times never going back.
+
+    Raises:
+        UsageError: the recording does not begin with a snapshot.
+        BookError: that snapshot contradicts itself.
+    """
+
+    def __init__(self, engine: Engine, frames: Iterable[Recorded]) -> None:
+        self.engine = engine
+        self.visited = False
+        """A visitor has changed the market: the engine's frames are the true ones now."""
+        self.ended = False
+        self._frames = iter(frames)
+        first = next(self._frames, None)
+        if first is None or not isinstance(first.event, BookSnapshot):
+            raise UsageError("the tape does not begin with a snapshot of the book", code="BAD_TAPE")
+        engine.load(first.event)
+        self.start_ns = first.event.exchange_ns
+        self._opening: str | None = first.raw
+        self._recorded = _orders(first.event)
+        self._now_ns = first.event.exchange_ns
+        self._next = next(self._frames, None)
+
+    @property
+    def opening_raw(self) -> str | None:
+        """The recorded snapshot as received, while it still is the state of the market."""
+        return None if self.visited else self._opening
+
+    @property
+    def next_ns(self) -> int | None:
+        """Exchange time of the next action; None after the end."""
+        if self.ended:
+            return None
+        if self._next is None:
+            return self._now_ns + END_AFTER_NS
+        return max(self._now_ns, self._next.event.exchange_ns)
+
+    def act(self) -> str | None:
+        """Perform the next action. Returns the recorded frame to send in place of the engine's; None: the engine's."""
+        due = self.next_ns
+        if due is None:
+            return None
+        self._now_ns = due
+        self._opening = None
+        frame, now_ms = self._next, due // 1_000_000
+        if frame is None:
+            self.ended = True
+            self.engine.set_status(now_ms, MarketStatus.DISABLED)
+            return None
+        self._next = next(self._frames, None)
+        if isinstance(frame.event, BookSnapshot):
+            # The recorder had lost its stream here: no frame of its own tells what changed.
+            self.visited = True
+            self._reconcile(frame.event, now_ms)
+            return None
+        if not self.visited and frame.event.sequence != self.engine.sequence + 1:
+            self.visited = True
+        self._apply(frame.event, now_ms)
+        if self.visited:
+            return None
+        self.engine.sequence = frame.event.sequence
+        return frame.raw
+
+    def _apply(self, event: BookUpdate, now_ms: int) -> None:
+        engine = self.engine
+        if event.trades:
+            self._take(event, now_ms)
+        if event.create is not None:
+            order_id, side, price, lots = event.create
+            self._recorded[order_id] = event.create
+            if order_id not in engine.orders:
+                engine.place(now_ms, None, side, price, lots, order_id=order_id)
+        if event.delete_id is not None:
+            self._recorded.pop(event.delete_id, None)
+            engine.cancel(now_ms, event.delete_id)
+        if event.status is not None:
+            engine.set_status(now_ms, event.status)
+        if not (event.trades or event.create or event.delete_id or event.status):
+            engine.skip(now_ms)
+
+    def _take(self, event: BookUpdate, now_ms: int) -> None:
+        """The recorded taker order, then what the recording says its makers have left."""
+        engine = self.engine
+        taker = event.trades[0].taker_id
+        makers = [self._recorded[trade.maker_id] for trade in event.trades if trade.maker_id in self._recorded]
+        if makers:
+            side = makers[0].side.other
+            prices = [maker.price for maker in makers]
+            deepest = max(prices) if side is Side.BID else min(prices)
+            numbers = [trade.trade_sequence for trade in event.trades if trade.trade_sequence is not None]
+            if numbers and not self.visited:
+                engine.next_trade = max(engine.next_trade, numbers[0])
+            size = sum(trade.lots for trade in event.trades)
+            engine.place(now_ms, None, side, deepest, size, tif=TimeInForce.IOC, order_id=self._taker_id(taker))
+        for trade in event.trades:
+            left = 0
+            recorded = self._recorded.pop(trade.maker_id, None)
+            if recorded is not None and recorded.lots > trade.lots:
+                left = recorded.lots - trade.lots
+                self._recorded[trade.maker_id] = recorded._replace(lots=left)
+            maker = engine.orders.get(trade.maker_id)
+            if maker is not None and maker.lots > left:
+                engine.reduce(now_ms, trade.maker_id, maker.lots - left, taker)
+
+    def _taker_id(self, taker: str) -> str:
+        return self.engine.new_id() if taker in self.engine.orders else taker
+
+    def _reconcile(self, book: BookSnapshot, now_ms: int) -> None:
+        """Make the house's part of the book equal to a later snapshot, as deletes and creates."""
+        engine = self.engine
+        self._recorded = _orders(book)
+        for order in [order for order in engine.orders.values() if order.owner is None]:
+            recorded = self._recorded.get(order.order_id)
+            if recorded is None or recorded.lots != order.lots:
+                engine.cancel(now_ms, order.order_id)
+        for side, rows in ((Side.BID, book.bids), (Side.ASK, book.asks)):
+            for order_id, price, lots in rows:
+                if order_id not in engine.orders:
+                    engine.place(now_ms, None, side, price, lots, order_id=order_id)
+        engine.set_status(now_ms, book.status)
+
+
+def _orders(book: BookSnapshot) -> dict[str, BookCreate]:
+    """The recording's own view of what rests, by id."""
+    return {
+        order_id: BookCreate(order_id, side, price, lots)
+        for side, rows in ((Side.BID, book.bids), (Side.ASK, book.asks))
+        for order_id, price, lots in rows
+    }
