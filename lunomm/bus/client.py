@@ -182,6 +182,15 @@ class Bus:
         if gone or fields:
             await self.call(pipe.execute())
 
+    async def scan(self, pattern: str) -> list[str]:
+        """Names of keys that match a glob pattern, sorted."""
+        cursor, found = 0, set[str]()
+        while True:
+            cursor, keys = await self.call(self._commands.scan(cursor, match=pattern, count=500))
+            found.update(keys)
+            if not int(cursor):
+                return sorted(found)
+
     # --- in --------------------------------------------------------------------------------------------------------
 
     def decode(self, channel: Channel[T], data: object, pair: str | None) -> T | None:

@@ -175,6 +175,11 @@ async def _wait_ready(address: RedisAddress, process: subprocess.Popen[bytes], l
     raise BusError(f"the embedded Redis on port {address.port} did not start: {last_line(log)}. See {log}")
 
 
+def was_ours(address: RedisAddress, state_dir: Path) -> bool:
+    """Whether the server at this address was started here and not stopped on purpose."""
+    return address.embeddable and (state_dir / f"redis-{address.port}.json").exists()
+
+
 async def stop(address: RedisAddress, state_dir: Path) -> bool:
     """Stop the embedded server of this state folder; False when none runs, or what answers is not ours.
 

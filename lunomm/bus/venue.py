@@ -7,7 +7,6 @@ void, and the piece starts over (:class:`VenueReplaced`).
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any
 
@@ -51,7 +50,7 @@ async def peek(bus: Bus, pair: str) -> VenueInfo | None:
 async def claim(bus: Bus, pair: str, own: VenueInfo) -> VenueInfo:
     """Claim a pair for ``own``, or join the same venue already there; what is to be used from now on.
 
-    A live run takes the run id found; a simulated exchange's own run id is the truth and replaces an older one.
+    A simulated exchange's own run id is the truth and replaces an older one.
 
     Raises:
         RefusedError: another mode, URL or host; both are named.
@@ -68,8 +67,6 @@ async def claim(bus: Bus, pair: str, own: VenueInfo) -> VenueInfo:
         compare(there, mine)
         if there.run_id == mine.run_id:
             return mine
-        if mine.mode == "live":
-            return _for_pair(there, pair)
         await bus.call(bus.redis.set(VENUE.key(pair), data, px=_ttl_ms()))
         await _clear_other_runs(bus, pair, mine)
         return mine
@@ -115,8 +112,7 @@ async def refresh(bus: Bus, pair: str, own: VenueInfo) -> None:
 
 async def release(bus: Bus, pair: str, own: VenueInfo) -> None:
     """Give the pair back if no other piece beats on it, so that another mode may start at once."""
-    keys = [key async for key in bus.redis.scan_iter(match=HEALTH.key(f"*::{pair}"), count=200)]
-    if not keys:
+    if not await bus.scan(HEALTH.key(f"*::{pair}")):
         await bus.call(bus.redis.eval(_RELEASE, 1, VENUE.key(pair), bus.encode(_for_pair(own, pair))))
 
 
@@ -171,12 +167,3 @@ def _ttl_ms() -> int:
 def this_host() -> str:
     """This machine's name, as venues, leases and heartbeats carry it."""
     return socket.gethostname()[:60]
-
-
-async def wait_gone(bus: Bus, pair: str, *, within_s: float) -> bool:
-    """Whether a pair's claim ends within ``within_s`` seconds."""
-    for _ in range(max(1, int(within_s / 0.2))):
-        if await peek(bus, pair) is None:
-            return True
-        await asyncio.sleep(0.2)
-    return False

@@ -1,0 +1,373 @@
+"""What every piece does around its own work: find Redis and the venue, hold its lease, beat, show itself, stop.
+
+    async with open_piece("book", common, pairs, lease=True) as piece:
+        piece.start(follow_the_market(piece), "stream")
+        piece.present(render, line, data)
+        await piece.wait()
+
+Redis may go away and come back under a running piece: heartbeat, venue and lease are put back. A venue of another kind
+or a lease taken over ends the piece; a simulated exchange that was replaced starts it over (:func:`run_again`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from rich.console import RenderableType
+
+from lunomm.bus import embedded
+from lunomm.bus.channels import HEALTH, health_key
+from lunomm.bus.client import Bus
+from lunomm.bus.clock import Clock
+from lunomm.bus.lease import Lease, acquire
+from lunomm.bus.process import is_running, state_folder, user
+from lunomm.bus.venue import VenueInfo, VenueReplaced, claim, peek, refresh, release, this_host
+from lunomm.commands import venue_finder
+from lunomm.commands.present import Presenter, say
+from lunomm.config import Common, ExchangeOptions, environment
+from lunomm.errors import BusError, ConnectivityError, LunommError
+from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
+from lunomm.market.presence import Health
+
+BEAT_S = 1.0
+WATCH_S = 2.0
+CLOSE_S = 5.0
+GONE_AFTER_S = 5.0
+"""A simulated exchange that did not answer for so long is started again (under ``up``: by ``up``)."""
+
+
+class Piece:
+    """One running piece; made by :func:`open_piece`.
+
+    Attributes:
+        bus: connected, stamping with the venue. venue: what all pieces of the pairs talk about (None only for a piece
+            opened with ``exchange=False`` before one is there). key: what to log in with. clock: the venue's time.
+        pairs: in the order given. stop: set when the piece is to end (signal, ``--for``, ``up`` gone).
+        counters: shown in HEALTH and by status. state: one word, likewise. last_error: likewise.
+        on_abandon: what a second Ctrl-C says may remain, and the exit code; None = nothing remains.
+    """
+
+    def __init__(self, name: str, common: Common, pairs: Sequence[str], bus: Bus) -> None:
+        self.name = name
+        self.common = common
+        self.pairs = tuple(pairs)
+        self.bus = bus
+        self.venue: VenueInfo | None = None
+        self.clock = Clock()
+        self.stop = asyncio.Event()
+        self.counters: dict[str, float | str | None] = {}
+        self.state = "OK"
+        self.last_error: str | None = None
+        self.on_abandon: Callable[[], tuple[str, int]] | None = None
+        self.presenter: Presenter | None = None
+        self.started_ms = time.time_ns() // 1_000_000
+        self._beat = 0
+        self._leases: list[Lease] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parent = os.getppid()
+        self._deadline = None if common.for_s is None else time.monotonic() + common.for_s
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the venue's REST and streams are.
+
+        Raises:
+            ConnectivityError: no venue is there yet.
+        """
+        if self.venue is None or self.venue.mode == "tape":
+            raise ConnectivityError("no exchange is there. Start one: lunomm exchange")
+        return endpoint(self.venue.url)
+
+    @property
+    def key(self) -> ApiKey | None:
+        """The user's key in live mode, sim/sim in sim: a user's key goes to the venue he named only."""
+        return self.common.key if self.common.mode == "live" else venue_finder.SIM_KEY
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run ``work`` beside the rest; if it raises, the piece ends and raises the same."""
+        task = asyncio.create_task(work, name=f"{self.name}:{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not self._failed.done():
+            self._failed.set_exception(error)
+
+    def present(
+        self,
+        render: Callable[[], RenderableType],
+        line: Callable[[], str],
+        data: Callable[[], dict[str, Any]],
+    ) -> None:
+        """Show this piece until it ends: a live screen, a plain line every 5 s, or with ``--json`` a line a second."""
+        self.presenter = Presenter(self.name, self.common.json, render, line, data)
+        self.start(self.presenter.run(self.stop), "screen")
+
+    async def wait(self) -> None:
+        """Until asked to stop, ``--for`` has passed, or something started here raised (then raises that)."""
+        stop = asyncio.create_task(self.stop.wait())
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        try:
+            await asyncio.wait((stop, self._failed), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        self.stop.set()
+        self.state = "STOPPING"
+        if self._failed.done():
+            self._failed.result()
+
+    # --- what runs beside every piece ------------------------------------------------------------------------------
+
+    async def join(self, venue: VenueInfo) -> None:
+        """Claim the venue for every pair and stamp with it."""
+        joined = venue
+        for pair in self.pairs:
+            joined = await claim(self.bus, pair, joined)
+        self._adopt(joined)
+
+    def _adopt(self, venue: VenueInfo) -> None:
+        self.venue = self.bus.venue = venue
+        self.clock = Clock(venue.speed, venue.anchor_wall_ms * 1_000_000, venue.anchor_exchange_ms * 1_000_000)
+
+    async def hold(self, of: Sequence[str], *, piece: str | None = None) -> None:
+        """Take and keep a lease for each of ``of`` (pairs, or an account).
+
+        Raises:
+            InstanceError: another instance holds one.
+        """
+        for name in of:
+            self._leases.append(await acquire(self.bus, piece or self.name, name))
+
+    async def beat_once(self) -> None:
+        """Heartbeat, venue and leases, once."""
+        self._beat += 1
+        for pair in self.pairs:
+            if self.venue is not None:
+                await refresh(self.bus, pair, self.venue)
+            else:
+                found = await peek(self.bus, pair)
+                if found is not None:
+                    self._adopt(found)
+            health = Health(
+                pair=pair,
+                piece=self.name,
+                pid=os.getpid(),
+                host=this_host(),
+                user=user(),
+                started_ms=self.started_ms,
+                ts_ms=self.clock.wall_ms(),
+                beat=self._beat,
+                mode=self.venue.mode if self.venue else self.common.mode,
+                state=self.state,
+                last_error=self.last_error,
+                counters={**self.counters, "dropped": float(sum(self.bus.dropped.values()))},
+            )
+            await self.bus.put(HEALTH, health, name=health_key(self.name, pair))
+        for lease in self._leases:
+            await lease.renew()
+
+    async def _beats(self) -> None:
+        lost_since: float | None = None
+        while True:
+            try:
+                await self.beat_once()
+            except BusError as e:
+                self.last_error = str(e)
+                lost_since = lost_since or time.monotonic()
+                if time.monotonic() - lost_since > GONE_AFTER_S:
+                    await self._revive_redis()
+            else:
+                self.last_error = None if lost_since else self.last_error
+                lost_since = None
+            if self.common.supervised and os.getppid() != self._parent:
+                self.stop.set()  # `up` is gone: nobody watches over this piece any more
+            await asyncio.sleep(BEAT_S)
+
+    async def _revive_redis(self) -> None:
+        """Start the embedded server again when it was ours and died (never a server of the user's own)."""
+        if embedded.was_ours(self.common.redis, self.common.state_dir):
+            try:
+                await embedded.ensure(self.common.redis, self.common.state_dir, environment(), say)
+            except LunommError as e:
+                self.last_error = str(e)
+
+    async def _watch_exchange(self) -> None:
+        """In sim mode: start over when the exchange is another run, or gone."""
+        gone_since: float | None = None
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self.stop.is_set() or self.venue is None or self.venue.mode != "sim":
+                continue
+            info = await venue_finder.ask(self.venue.url)
+            if info is not None and info.run_id != self.venue.run_id:
+                raise VenueReplaced(f"the exchange at {self.venue.url} was restarted (run {info.run_id})")
+            noted = venue_finder.noted_exchange(self.common.state_dir)
+            slow = noted is not None and noted.run_id == self.venue.run_id and is_running(noted.pid)
+            if info is not None or slow:
+                gone_since = None
+                continue
+            gone_since = gone_since or time.monotonic()
+            if time.monotonic() - gone_since > GONE_AFTER_S and self.common.url is None:
+                raise VenueReplaced(f"the simulated exchange at {self.venue.url} is gone")
+
+    def background(self) -> None:
+        """Start what runs beside every piece."""
+        self.start(self._beats(), "heartbeat")
+        if self.common.mode == "sim":
+            self.start(self._watch_exchange(), "exchange")
+
+    async def close(self) -> None:
+        """End what was started, give back lease, heartbeat and venue."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_S)
+        if self._failed.done():
+            self._failed.exception()  # read, or asyncio warns about it
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                for lease in self._leases:
+                    await lease.release()
+                for pair in self.pairs:
+                    await self.bus.clear(HEALTH, health_key(self.name, pair))
+                    if self.venue is not None:
+                        await release(self.bus, pair, self.venue)
+        except (BusError, TimeoutError):
+            self.last_error = "Redis was gone at the end; lease and heartbeat run out by themselves"
+
+
+@asynccontextmanager
+async def open_piece(
+    name: str,
+    common: Common,
+    pairs: Sequence[str],
+    *,
+    lease: bool,
+    exchange: bool = True,
+    venue: VenueInfo | None = None,
+    options: ExchangeOptions | None = None,
+) -> AsyncIterator[Piece]:
+    """A piece with everything it needs, ended cleanly whatever happens.
+
+    Args:
+        lease: hold ``LEASE::<name>::<pair>`` for each pair (a gateway takes its account's with :meth:`Piece.hold`).
+        exchange: start the simulated exchange when none runs (status only looks).
+        venue: talk about this one (a tape's) instead of looking for one.
+        options: how to start the exchange if it must be.
+
+    Raises:
+        BusError, ExchangeError (4), RefusedError (5), InstanceError (6), UsageError (2) for a pair nobody lists.
+    """
+    state_folder(common.state_dir)
+    await embedded.ensure(common.redis, common.state_dir, environment(), say)
+    async with Bus(common.redis, name) as bus:
+        await bus.ping()
+        piece = Piece(name, common, pairs, bus)
+        signals = _Signals(piece)
+        try:
+            found = venue or await _find_venue(piece, exchange=exchange, options=options)
+            if found is not None:
+                await piece.join(found)
+            if lease:
+                await piece.hold(pairs)
+            await piece.beat_once()
+            piece.background()
+            yield piece
+        finally:
+            await piece.close()
+            signals.restore()
+            if piece.presenter is not None:
+                piece.presenter.finish()
+
+
+async def _find_venue(piece: Piece, *, exchange: bool, options: ExchangeOptions | None) -> VenueInfo | None:
+    common, pairs = piece.common, piece.pairs
+    if common.mode == "live":
+        return venue_finder.live_venue(common)
+    if common.url is not None:
+        info: venue_finder.SimInfo | None = await venue_finder.sim_at(common.url)
+    else:
+        info = await _claimed_exchange(piece)
+        if info is None:
+            wanted = options or ExchangeOptions(pairs=tuple(pairs))
+            if common.supervised:
+                info = await venue_finder.wait_for(common.state_dir)
+            else:
+                info = await venue_finder.find_or_start(common.state_dir, wanted, say, start=exchange)
+    if info is None:
+        return None
+    venue_finder.check_pairs(info, pairs)
+    return venue_finder.sim_venue(info)
+
+
+async def _claimed_exchange(piece: Piece) -> venue_finder.SimInfo | None:
+    """The exchange another piece of this Redis already talks to, when it runs here and answers."""
+    for pair in piece.pairs:
+        there = await peek(piece.bus, pair)
+        if there is not None and there.mode == "sim" and there.host == this_host():
+            info = await venue_finder.ask(there.url)
+            if info is not None and info.run_id == there.run_id:
+                return info
+    return None
+
+
+class _Signals:
+    """Ctrl-C, SIGTERM and a closed terminal ask the piece to stop; a second one leaves at once."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._piece = piece
+        self._loop = asyncio.get_running_loop()
+        self._asked = 0
+        self._held = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
+        for number in self._held:
+            try:
+                self._loop.add_signal_handler(number, self._asked_to_stop)
+            except (NotImplementedError, RuntimeError, ValueError):
+                self._held = []  # Windows, or not the main thread: the default handling stays
+                break
+
+    def _asked_to_stop(self) -> None:
+        self._asked += 1
+        self._piece.stop.set()
+        if self._asked > 1:
+            text, code = self._piece.on_abandon() if self._piece.on_abandon else ("left at once", 0)
+            say(text)
+            sys.stderr.flush()
+            os._exit(code)
+
+    def restore(self) -> None:
+        for number in self._held:
+            self._loop.remove_signal_handler(number)
+
+
+async def run_again(work: Callable[[Common], Coroutine[Any, Any, dict[str, Any] | None]], common: Common) -> Any:
+    """Run a command; when the simulated exchange was replaced under it, run it anew for the time that is left.
+
+    Raises:
+        LunommError: whatever the command raises otherwise.
+    """
+    end = None if common.for_s is None else time.monotonic() + common.for_s
+    while True:
+        try:
+            return await work(common)
+        except VenueReplaced as e:
+            if end is not None and time.monotonic() >= end - 0.5:
+                return None
+            say(f"{e}; starting over")
+            if end is not None:
+                common = replace(common, for_s=end - time.monotonic())

@@ -1,0 +1,124 @@
+"""How a running command shows itself: a live screen in a terminal, plain lines without one, JSON lines when asked.
+
+The only place of ``commands`` that writes to stdout and stderr. A reader that went away (``| head``) ends the command
+quietly, never with a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+LINE_S = 5.0
+JSON_S = 1.0
+FRAMES_PER_S = 5.0
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    try:
+        sys.stderr.write(f"lunomm: {text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+
+
+def envelope(command: str, data: Any) -> str:
+    """The versioned JSON envelope of every ``--json`` line."""
+    return msgspec.json.encode({"v": 1, "command": command, "data": data}).decode()
+
+
+def put_line(text: str) -> bool:
+    """One line on stdout; False when nobody reads it any more."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        _silence()
+        return False
+    return True
+
+
+def _silence() -> None:
+    """Point stdout at nothing, so that the interpreter's own flush at exit does not complain."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
+
+
+def is_screen(console: Console) -> bool:
+    """Whether a live screen makes sense: a terminal that can move its cursor."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class Presenter:
+    """Shows one command until it stops.
+
+    Args:
+        render: the screen now. line: one plain line now. data: the object of one JSON line now.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        json: bool,
+        render: Callable[[], RenderableType],
+        line: Callable[[], str],
+        data: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._command = command
+        self._json = json
+        self._render = render
+        self._line = line
+        self._data = data
+        self._was_screen = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. Sets it itself when nobody reads stdout any more."""
+        console = Console()
+        if self._json:
+            await self._lines(stop, JSON_S, lambda: envelope(self._command, self._data()))
+        elif is_screen(console):
+            await self._screen(console)
+        else:
+            await self._lines(stop, LINE_S, self._line)
+
+    async def _lines(self, stop: asyncio.Event, every_s: float, text: Callable[[], str]) -> None:
+        while not stop.is_set():
+            if not put_line(text()):
+                stop.set()
+                return
+            await _pause(stop, every_s)
+
+    async def _screen(self, console: Console) -> None:
+        # Drawn from this loop, not from rich's thread: the render callbacks read state of the loop.
+        # It stays up, until cancelled, while the command ends (a gateway cancels and verifies): the screen shows that.
+        self._was_screen = True
+        with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
+            while True:
+                live.update(self._render(), refresh=True)
+                await asyncio.sleep(1 / FRAMES_PER_S)
+
+    def finish(self) -> None:
+        """Say the last state in one plain line after a live screen is gone."""
+        if self._was_screen:
+            self._was_screen = False
+            put_line(self._line())
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

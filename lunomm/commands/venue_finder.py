@@ -1,0 +1,257 @@
+"""Which venue a piece talks to: Luno itself, or the simulated exchange, found or started.
+
+The simulated exchange is found by its address in the state folder and recognised by the run id it answers there, never
+by its port alone: a stranger on that port, or an exchange that died, is not mistaken for ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from lunomm.bus.embedded import last_line
+from lunomm.bus.process import is_running, locked, state_folder
+from lunomm.bus.venue import this_host
+from lunomm.config import Common, ExchangeOptions, child_environment, is_this_machine
+from lunomm.errors import ConnectivityError, ExchangeError, UsageError
+from lunomm.luno.hosts import ApiKey, endpoint
+from lunomm.market.presence import VenueInfo
+
+SIM_KEY = ApiKey("sim", "sim")
+"""What clients log in with at a simulated exchange."""
+
+START_S = 30.0
+ASK_S = 3.0
+MAX_INFO = 2**20
+
+FILE = "exchange.json"
+
+
+class SimClock(msgspec.Struct, frozen=True):
+    """One instant on both clocks, Unix ms."""
+
+    wall_ms: int = 0
+    exchange_ms: int = 0
+    speed: float = 1.0
+
+
+class SimInfo(msgspec.Struct, frozen=True):
+    """What ``GET /sim/info`` answers (also in ``exchange.json``, with the pid)."""
+
+    url: str
+    run_id: str
+    seed: int | None = None
+    profile: str | None = None
+    speed: float = 1.0
+    tape: str | None = None
+    pairs: list[str] = []
+    clock: SimClock = SimClock()
+    pid: int = 0
+    truth: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def live_venue(common: Common) -> VenueInfo:
+    """The real Luno (or, in tests of live mode, a loopback URL given on the command line)."""
+    place = endpoint(common.url)
+    # One world without restarts: all pieces of all pairs, whenever started, are of the same run.
+    return VenueInfo(pair="", mode="live", url=place.rest, run_id="live")
+
+
+def sim_venue(info: SimInfo) -> VenueInfo:
+    """The venue of a simulated exchange."""
+    return VenueInfo(
+        pair="",
+        mode="sim",
+        url=info.url,
+        host=this_host(),
+        seed=info.seed,
+        profile=info.profile,
+        tape=Path(info.tape).name if info.tape else None,
+        speed=info.speed,
+        run_id=info.run_id,
+        anchor_wall_ms=info.clock.wall_ms,
+        anchor_exchange_ms=info.clock.exchange_ms,
+    )
+
+
+async def ask(url: str) -> SimInfo | None:
+    """What answers ``/sim/info`` at a loopback base URL, None when nothing (or something else) does.
+
+    Asked by every piece every two seconds: a bare request, without an HTTP client's start-up and TLS context.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        return None
+    try:
+        async with asyncio.timeout(ASK_S):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+            try:
+                writer.write(f"GET /sim/info HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+                await writer.drain()
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await reader.read(MAX_INFO)
+                while len(body) < MAX_INFO and (more := await reader.read(MAX_INFO)):
+                    body += more
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return None
+    if not re.match(rb"HTTP/1\.[01] 200 ", head):
+        return None
+    try:
+        return msgspec.json.decode(body, type=SimInfo)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+async def find(state_dir: Path) -> SimInfo | None:
+    """The running exchange of this state folder, None when there is none.
+
+    One that runs but does not answer yet (a busy machine) is waited for, not replaced.
+    """
+    deadline = time.monotonic() + START_S
+    while True:
+        noted = noted_exchange(state_dir)
+        if noted is None or not is_running(noted.pid):
+            return None
+        answered = await ask(noted.url)
+        if answered is not None:
+            return answered if answered.run_id == noted.run_id else None
+        if time.monotonic() > deadline:
+            return None
+        await asyncio.sleep(0.1)
+
+
+async def wait_for(state_dir: Path) -> SimInfo:
+    """The exchange that ``up`` starts, or starts again.
+
+    Raises:
+        ConnectivityError: it is not there within ``START_S``.
+    """
+    deadline = time.monotonic() + START_S
+    while True:
+        info = await find(state_dir)
+        if info is not None:
+            return info
+        if time.monotonic() > deadline:
+            raise ConnectivityError("the simulated exchange is not there. Look into exchange.log of the state folder")
+        await asyncio.sleep(0.1)
+
+
+def noted_exchange(state_dir: Path) -> SimInfo | None:
+    """What the state folder says, running or not."""
+    try:
+        return msgspec.json.decode((state_dir / FILE).read_bytes()[:MAX_INFO], type=SimInfo)
+    except (OSError, msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+async def sim_at(url: str) -> SimInfo:
+    """The simulated exchange at a URL the user gave.
+
+    Raises:
+        ConnectivityError: none answers there.
+    """
+    place = endpoint(url)
+    if not is_this_machine(place.rest.split("//", 1)[-1].split("/")[0].rsplit(":", 1)[0].strip("[]")):
+        raise UsageError(f"--url {place.rest}: the real Luno is not mode sim. Say --mode live, or leave --url away")
+    info = await ask(place.rest)
+    if info is None:
+        raise ConnectivityError(f"--url {place.rest}: no simulated exchange answers there. Start one: lunomm exchange")
+    return info
+
+
+async def find_or_start(
+    state_dir: Path, options: ExchangeOptions, say: Callable[[str], None], *, start: bool = True
+) -> SimInfo | None:
+    """The exchange of this state folder; started (in a session of its own, its log in the folder) when there is none.
+
+    Raises:
+        ExchangeError: it does not start; the end of its log says why.
+    """
+    found = await find(state_dir)
+    if found is not None or not start:
+        return found
+    folder = state_folder(state_dir)
+    async with locked(folder / "exchange.lock"):
+        found = await find(state_dir)
+        if found is not None:
+            return found
+        process = spawn_exchange(folder, options)
+        info = await wait_started(folder, process)
+    say(f"started a simulated exchange at {info.url} (profile {info.profile or 'tape'}); `lunomm down` stops it")
+    return info
+
+
+def spawn_exchange(
+    folder: Path, options: ExchangeOptions, *, environment: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start ``lunomm exchange`` with these options."""
+    (folder / FILE).unlink(missing_ok=True)
+    args = [sys.executable, "-m", "lunomm", "exchange", *options.pairs, "--seed", str(options.seed)]
+    args += ["--fee-tier", str(options.fee_tier), "--speed", repr(options.speed)]
+    if options.profile is not None:
+        args += ["--profile", options.profile]
+    if options.tape is not None:
+        args += ["--tape", str(options.tape.absolute())]
+    if options.port is not None:
+        args += ["--port", str(options.port)]
+    with (folder / "exchange.log").open("wb") as log:
+        try:
+            return subprocess.Popen(
+                args,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=environment or child_environment(LUNOMM_STATE_DIR=str(folder)),
+            )
+        except OSError as e:
+            raise ExchangeError(f"lunomm exchange cannot be started: {e.strerror}") from e
+
+
+async def wait_started(folder: Path, process: subprocess.Popen[bytes]) -> SimInfo:
+    """Until it has written its address and answers there.
+
+    Raises:
+        ExchangeError: it ended, or takes too long.
+    """
+    deadline = time.monotonic() + START_S
+    log = folder / "exchange.log"
+    while time.monotonic() < deadline:
+        noted = noted_exchange(folder)
+        if noted is not None and noted.pid == process.pid:
+            info = await ask(noted.url)
+            if info is not None and info.run_id == noted.run_id:
+                return info
+        if process.poll() is not None:
+            text = last_line(log).removeprefix("lunomm: ")
+            if process.returncode == 2:
+                raise UsageError(text)
+            raise ExchangeError(f"the simulated exchange did not start: {text}. See {log}")
+        await asyncio.sleep(0.05)
+    process.terminate()
+    raise ExchangeError(f"the simulated exchange did not answer within {START_S:g} s. See {log}")
+
+
+def check_pairs(info: SimInfo, pairs: Sequence[str]) -> None:
+    """Refuse a pair the exchange does not list.
+
+    Raises:
+        UsageError: names what it lists.
+    """
+    for pair in pairs:
+        if info.pairs and pair not in info.pairs:
+            raise UsageError(
+                f"unknown pair: {pair}: the simulated exchange lists {', '.join(sorted(info.pairs)[:20])}. "
+                "Choose one, or stop it with `lunomm down`",
+                code="UNKNOWN_PAIR",
+            )
