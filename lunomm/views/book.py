@@ -59,7 +59,7 @@ def book_line(view: BookView) -> str:
     return "  ".join(
         part
         for part in (
-            f"{pair}  {tick.state.value}  mid {number(tick.mid_price, decimals)}",
+            f"{pair}  {tick.state.value}  mid {number(tick.mid_price, decimals + 1)}",
             f"bid {number(tick.best_bid, decimals)}  ask {number(tick.best_ask, decimals)}",
             f"spread {bp(_relative_spread(tick))}",
             f"sigma {with_unit(tick.volatility_daily_pct, '% a day', 2)}",
@@ -107,9 +107,7 @@ def ratio(part: Decimal | None, whole: Decimal | None) -> float | None:
     """``part / whole`` for drawing; None unless both are plain numbers and ``whole`` is positive."""
     if part is None or whole is None or not (part.is_finite() and whole.is_finite()) or whole <= 0:
         return None
-    if abs(part.adjusted() - whole.adjusted()) > 300:
-        return None
-    return float(part / whole)
+    return float(part / whole) if abs(part.adjusted() - whole.adjusted()) < 300 else None
 
 
 def _sound(levels: Sequence[Level]) -> list[Level]:
@@ -246,7 +244,7 @@ def _counters(view: BookView) -> str:
 
 def _age_text(label: str, milliseconds: float | None) -> Text:
     stale = milliseconds is None or milliseconds > STALE_MS
-    return Text(f"{label} {age(milliseconds)}{' STALE' if stale else ''}", palette.BAD if stale else palette.MUTED)
+    return Text(f"{label} {age(milliseconds)}", palette.BAD if stale else palette.MUTED)
 
 
 def _relative_spread(tick: Tick) -> float | None:

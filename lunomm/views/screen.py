@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -23,14 +24,19 @@ Fact = tuple[str, str | Text] | tuple[str, str | Text, str]
 class Sized:
     """A renderable drawn for the space at hand: ``draw(width, height)`` in cells, anew for each frame.
 
-    That is what makes a resize harmless: nothing is laid out before the terminal's size is known.
+    That is what makes a resize harmless: nothing is laid out before the terminal's size is known, and what does not
+    fit the height is cut at the bottom.
     """
 
     draw: Callable[[int, int], RenderableType]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = options.height if options.height is not None else console.size.height
-        yield self.draw(max(options.max_width, 20), max(height, 6))
+        drawn = self.draw(max(options.max_width, 20), max(height, 6))
+        rows = console.render_lines(drawn, options.update(height=None), pad=False)
+        for row in rows[:height]:
+            yield from row
+            yield Segment.line()
 
 
 def line(*parts: str | Text | tuple[str, str], gap: str = "  ") -> Text:

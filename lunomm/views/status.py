@@ -1,0 +1,318 @@
+"""Everything at a glance: the book, reservation price, inventory, open orders, and every piece with heartbeat and age.
+
+``status`` and ``up`` draw the same :class:`PipelineView`, which is put together from bus messages alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+from rich.console import RenderableType
+from rich.text import Text
+
+from lunomm.market.presence import Health
+from lunomm.market.records import BookState
+from lunomm.market.rules import Side
+from lunomm.quoting.inputs import Fill, OrderState
+from lunomm.quoting.intents import SideReport, WantedQuotes
+from lunomm.views import palette
+from lunomm.views.book import BookView, heading, ladder
+from lunomm.views.calibrate import estimate_facts
+from lunomm.views.pipeline import (
+    PIECE_STALE_MS,
+    PairView,
+    PipelineView,
+    piece_state,
+    sound_pair,
+    sound_view,
+)
+from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
+from lunomm.views.text import UNKNOWN, age, bp, column, common_decimals, number, percent, safe, with_unit
+
+QUOTES_STALE_MS = 3_000.0
+"""Age at which wanted quotes are nobody's (design 5)."""
+TWO_COLUMNS = 76
+BODY_ROWS = 14
+"""Rows of the book and quote block beyond which room goes to the fills."""
+
+
+def status_screen(view: PipelineView, selected: int = 0) -> Sized:
+    """The first screen: pair ``selected`` in full, the others in a line each."""
+    sound = sound_view(view)
+    return Sized(lambda width, height: _draw(sound, selected, width, height))
+
+
+def status_line(view: PipelineView) -> str:
+    """One plain line: per pair state, mid, reservation price, position, orders, fills, profit; then who is missing."""
+    parts = [_pair_line(sound_pair(pair)) for pair in view.pairs] or ["no pair on this Redis"]
+    silent = [f"{piece.piece} {safe(piece.pair, 20)}" for piece in view.pieces if piece_state(piece)[1] == palette.BAD]
+    if silent:
+        parts.append("silent: " + ", ".join(silent))
+    parts += [safe(problem, 160) for problem in view.problems]
+    return "  |  ".join(parts)
+
+
+def _pair_line(pair: PairView) -> str:
+    tick, quotes, account = pair.tick, pair.quotes, pair.account
+    decimals = _price_decimals(pair)
+    parts = [f"{safe(pair.pair, 20)} {tick.state.value if tick is not None else 'no book'}"]
+    if tick is not None:
+        parts.append(f"mid {number(tick.mid_price, decimals + 1)}")
+    if quotes is not None:
+        parts.append(f"reservation {number(quotes.reservation, decimals + 1)}")
+    if account is not None:
+        position = with_unit(account.position, safe(account.base.asset, 8))
+        parts.append(f"position {position}")
+    resting = [order for order in pair.orders if not order.state.terminal]
+    parts.append(f"orders {len(resting)}")
+    if account is not None:
+        parts.append(f"fills {account.fills}")
+        if account.pnl is not None:
+            parts.append(f"pnl {number(account.pnl.total, 2, sign=True)} {safe(account.counter.asset, 8)}")
+        if account.halted:
+            parts.append(f"HALTED {safe(account.halted, 80)}")
+    return "  ".join(parts)
+
+
+# --- drawing -------------------------------------------------------------------------------------------------------
+
+
+def _draw(view: PipelineView, selected: int, width: int, height: int) -> RenderableType:
+    top: list[RenderableType] = [line((problem_text, palette.BAD)) for problem_text in _problems(view)]
+    if not view.pairs:
+        top.append(line(("no pair is running on this Redis", palette.WARN)))
+        top.append(line(("start one: lunomm up, or lunomm book XBTMYR", palette.MUTED)))
+        return stack([*top, *_pieces(view, width, height - len(top)), _footer(view)])
+    chosen = view.pairs[min(max(selected, 0), len(view.pairs) - 1)]
+    top.append(heading(_book_view(chosen)))
+    top += [heading(_book_view(pair)) for pair in view.pairs if pair is not chosen][: max(height // 4, 1)]
+    pieces = _pieces(view, width, max(height // 3, 4))
+    orders = _orders(chosen, view.now_ms, width, max(height // 4, 3))
+    notes = [line((safe(note, 200), palette.MUTED)) for note in view.notes[:2]]
+    room = height - len(top) - len(orders) - len(pieces) - len(notes) - 2
+    body = _body(chosen, width, max(room, 5))
+    fills = _fills(chosen, view.now_ms, width, room - BODY_ROWS) if room > BODY_ROWS + 2 else []
+    if fills:
+        body = _body(chosen, width, room - len(fills))
+    return stack([*top, rule("", width), body, *orders, *fills, *pieces, *notes, _footer(view)])
+
+
+def _problems(view: PipelineView) -> list[str]:
+    found = [f"{palette.BAD_MARK} {safe(problem, 200)}" for problem in view.problems]
+    for pair in view.pairs:
+        if pair.halt is not None:
+            found.append(f"{palette.BAD_MARK} {safe(pair.pair, 20)} HALTED: {safe(pair.halt.cause, 160)}")
+        elif pair.account is not None and pair.account.halted:
+            found.append(f"{palette.BAD_MARK} {safe(pair.pair, 20)} HALTED: {safe(pair.account.halted, 160)}")
+    return found[:4]
+
+
+def _body(pair: PairView, width: int, height: int) -> RenderableType:
+    if pair.tick is None:
+        book: RenderableType = Text("no book is published", palette.MUTED)
+    else:
+        left = min(max(width // 2 - 2, 34), 70) if width >= TWO_COLUMNS else width
+        book = ladder(_book_view(pair), max((height - 1) // 2, 1), left)
+    if width < TWO_COLUMNS:
+        return book if pair.quotes is None else stack([facts(_quote_rows(pair)[:3], label_width=12), book])
+    left = min(max(width // 2 - 2, 34), 70)
+    rows = [*_quote_rows(pair), *_inventory_rows(pair), *_estimate_rows(pair, width - left)]
+    return columns(book, facts(rows[:height], label_width=12), widths=(left, None))
+
+
+def _quote_rows(pair: PairView) -> list[Fact]:
+    quotes = pair.quotes
+    if quotes is None:
+        return [("reservation", Text("no quoter is heard", palette.MUTED))]
+    decimals = _price_decimals(pair)
+    stale = pair.quotes_age_ms is None or pair.quotes_age_ms > QUOTES_STALE_MS
+    reservation = number(quotes.reservation, decimals + 1)
+    if quotes.reservation is not None and quotes.fair:
+        reservation += f"  {bp(quotes.reservation / quotes.fair - 1, sign=True)} of fair"
+    late = (" STALE", palette.BAD) if stale else ""
+    rows: list[Fact] = [("reservation", line((reservation, palette.STRONG), late, gap=""))]
+    for side in (Side.ASK, Side.BID):
+        rows.append((f"our {side.value}", _side_text(quotes, side, decimals, stale)))
+    rows.append(("half-spread", bp(_relative(quotes.half_spread, quotes.fair))))
+    return rows
+
+
+def _side_text(quotes: WantedQuotes, side: Side, decimals: int, stale: bool) -> Text:
+    intents = [intent for intent in quotes.intents if intent.side is side]
+    report = next((report for report in quotes.sides if report.side is side), None)
+    style = palette.MUTED if stale else palette.side_style(side)
+    parts: list[str | Text | tuple[str, str]] = [
+        (f"{number(intent.size)} @ {number(intent.price, decimals)}", style) for intent in intents[:2]
+    ]
+    if intents and quotes.fair:
+        parts.append((bp(float(intents[0].price) / quotes.fair - 1, sign=True), palette.MUTED))
+    if report is not None and report.why is not None:
+        parts.append(_why(report))
+    return line(*parts) if parts else Text("nothing wanted", palette.MUTED)
+
+
+def _why(report: SideReport) -> Text:
+    assert report.why is not None
+    detail = safe(report.detail, 80)
+    return Text(f"{report.why.value}{': ' + detail if detail else ''}", palette.WARN)
+
+
+def _inventory_rows(pair: PairView) -> list[Fact]:
+    account = pair.account
+    if account is None:
+        return [("inventory", Text("no gateway is heard", palette.MUTED))]
+    base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
+    off = account.position - account.inventory_target
+    used = _relative(_float(abs(off)), _float(account.max_position))
+    rows: list[Fact] = [
+        ("inventory", f"{with_unit(account.position, base)}  target {number(account.inventory_target)}"),
+        ("  off by", f"{with_unit(off, base, sign=True)}  {percent(used, 0)} of the limit"),
+        ("free", f"{with_unit(account.base.free, base)}  {with_unit(account.counter.free, counter, 2)}"),
+    ]
+    if account.pnl is not None:
+        pnl = account.pnl
+        style = palette.GOOD if pnl.total > 0 else palette.BAD if pnl.total < 0 else palette.PLAIN
+        split = (
+            f"spread {number(pnl.spread, 2, sign=True)} "
+            f"inventory {number(pnl.inventory, 2, sign=True)} fees {number(-pnl.fees, 2, sign=True)}"
+        )
+        rows.append(("profit", line((with_unit(pnl.total, counter, 2, sign=True), style), (split, palette.MUTED))))
+    fee = f"maker {percent(_float(account.maker_fee), 2)} taker {percent(_float(account.taker_fee), 2)}"
+    rows.append(("fills", f"{number(account.fills)}  uptime {percent(account.quote_uptime, 0)}  {fee}"))
+    return rows
+
+
+def _estimate_rows(pair: PairView, width: int) -> list[Fact]:
+    if pair.tick is None:
+        return []
+    rows = estimate_facts(pair.tick.estimates, _float(pair.tick.mid_price), wide=width >= 60)
+    if pair.params is not None:
+        made = f"{pair.params.estimates.verdict.value} {age(pair.params_age_ms)} ago"
+        rows.append(("calibration", made + (" same file, in-sample" if pair.params.in_sample else "")))
+    return rows
+
+
+def _orders(pair: PairView, now_ms: int, width: int, height: int) -> list[RenderableType]:
+    resting = sorted(
+        (order for order in pair.orders if not order.state.terminal and order.price.is_finite()),
+        key=lambda order: (-order.price, order.intent_id),
+    )
+    count = f"open orders {len(resting)}"
+    blocks: list[RenderableType] = [rule(count, width)]
+    if not resting:
+        return [*blocks, line(("none", palette.MUTED))]
+    shown = resting[: max(height - 1, 1)]
+    prices = column([order.price for order in shown], _price_decimals(pair))
+    volumes = column([order.volume for order in shown], common_decimals(order.volume for order in shown))
+    filled = column([order.filled for order in shown], common_decimals(order.filled for order in shown))
+    for order, price, volume, done in zip(shown, prices, volumes, filled, strict=True):
+        style = palette.side_style(order.side)
+        state = palette.WARN if order.state in (OrderState.UNKNOWN, OrderState.CANCELLING) else palette.PLAIN
+        blocks.append(
+            line(
+                (f"{palette.OWN_MARK} {order.side.value}", style),
+                (price, style),
+                volume,
+                f"filled {done}",
+                (order.state.value.lower(), state),
+                (f"age {age(now_ms - order.created_ms)}", palette.MUTED),
+                (safe(order.order_id or "no id yet", 20), palette.MUTED),
+            )
+        )
+    if len(resting) > len(shown):
+        blocks[0] = rule(f"{count}, {len(shown)} shown", width)
+    return blocks
+
+
+def _fills(pair: PairView, now_ms: int, width: int, height: int) -> list[RenderableType]:
+    if not pair.fills or height < 2:
+        return []
+    shown = pair.fills[-(height - 1) :][::-1]
+    prices = column([fill.price for fill in shown], _price_decimals(pair))
+    volumes = column([fill.volume for fill in shown], common_decimals(fill.volume for fill in shown))
+    blocks: list[RenderableType] = [rule("last fills", width)]
+    for fill, price, volume in zip(shown, prices, volumes, strict=True):
+        verb = "bought" if fill.side is Side.BID else "sold  "
+        edge = _edge(fill)
+        blocks.append(
+            line(
+                (verb, palette.side_style(fill.side)),
+                volume,
+                f"@ {price}",
+                f"{bp(edge, sign=True)} of fair" if edge is not None else "",
+                (f"{age(now_ms - fill.ts_ms)} ago", palette.MUTED),
+            )
+        )
+    return blocks
+
+
+def _edge(fill: Fill) -> float | None:
+    """What the fill earned against the fair price known then, as a fraction of it."""
+    price = _float(fill.price)
+    return None if price is None or not fill.fair else fill.side.sign * (1 - price / fill.fair)
+
+
+def _pieces(view: PipelineView, width: int, height: int) -> list[RenderableType]:
+    blocks: list[RenderableType] = [rule("pieces", width)]
+    if not view.pieces:
+        return [*blocks, line(("none is heard", palette.MUTED))]
+    shown = view.pieces[: max(height - 1, 1)]
+    for piece in shown:
+        word, style = piece_state(piece)
+        health = piece.health
+        parts: list[str | Text | tuple[str, str]] = [
+            f"{safe(piece.piece, 10):<10}{safe(piece.pair, 12):<9}",
+            status_word(f"{word:<11}", style),
+        ]
+        if health is not None:
+            parts.append((f"beat {age(piece.age_ms)} ago", palette.BAD if style == palette.BAD else palette.MUTED))
+            parts += [(word, palette.MUTED) for word in _counter_words(health)]
+            if health.last_error:
+                parts.append((safe(health.last_error, 120), palette.WARN))
+        blocks.append(line(*parts))
+    if len(view.pieces) > len(shown):
+        blocks[0] = rule(f"pieces, {len(shown)} of {len(view.pieces)} shown", width)
+    return blocks
+
+
+def _counter_words(health: Health) -> list[str]:
+    words = []
+    for name, value in list(health.counters.items())[:4]:
+        if isinstance(value, int | float):
+            shown = number(value, 0 if float(value).is_integer() else 1)
+        else:
+            shown = UNKNOWN if value is None else safe(value, 40)
+        words.append(f"{safe(name, 20).replace('_', ' ')} {shown}")
+    return words
+
+
+def _footer(view: PipelineView) -> Text:
+    return line((safe(view.venue, 80), palette.MUTED), (f"redis {safe(view.redis, 60)}", palette.MUTED))
+
+
+def _book_view(pair: PairView) -> BookView:
+    tick = pair.tick
+    if tick is None:
+        return BookView(pair.pair, rules=pair.rules, note="no book is published")
+    late = pair.tick_age_ms is not None and pair.tick_age_ms > PIECE_STALE_MS
+    if late:
+        tick = msgspec.structs.replace(tick, state=BookState.STALE, stream_age_ms=pair.tick_age_ms)
+    return BookView(pair.pair, "", tick, pair.rules, pair.mids)
+
+
+def _price_decimals(pair: PairView) -> int:
+    if pair.rules is not None:
+        return max(pair.rules.price_scale, 0)
+    tick = pair.tick
+    known: Sequence[Decimal | None] = [] if tick is None else [tick.best_bid, tick.best_ask]
+    return common_decimals(known)
+
+
+def _relative(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None or not value.is_finite() else float(value)
