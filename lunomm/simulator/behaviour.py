@@ -12,7 +12,8 @@ from dataclasses import dataclass
 class Behaviour:
     """How the simulated exchange answers where Luno's documentation and the recordings disagree or are silent.
 
-    padded_decimals: stream amounts as in 2021 (8 decimals, counter amounts 16) instead of trimmed to at least two.
+    padded_decimals: prices and volumes with 8 decimals, counter amounts with 16, as in 2021, instead of trimmed to at
+        least two (fees and balances are trimmed either way).
     trade_numbers: stream trades carry their ``sequence`` (absent in 2021).
     null_trades: an update without trades says ``null``, as the documentation prints it, instead of ``[]``.
     null_lists: an empty v1 order list is ``null`` (seen live); other lists are ``[]`` either way.

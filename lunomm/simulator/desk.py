@@ -31,7 +31,7 @@ class Desk:
         self._orders: dict[str, VisitorOrder] = {}
         self._live: dict[str, VisitorOrder] = {}
         self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
-        self._assets: dict[str, tuple[str, str]] = {}
+        self._visited: set[str] = set()
         self._fills: dict[tuple[str, str], list[Fill]] = {}
 
     # --- accounts --------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ class Desk:
         return order_id in self._orders
 
     def visited(self, pair: str) -> bool:
-        return pair in self._assets
+        return pair in self._visited
 
     def orders(self, owner: str | None, pair: str, *, live: bool | None) -> list[VisitorOrder]:
         """Oldest first; owner None and pair "": all."""
@@ -83,6 +83,12 @@ class Desk:
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
+    def check_accounts(self, owner: str, rules: PairRules, base_id: int | None, counter_id: int | None) -> None:
+        """Raises VenueError: ErrInvalidAccountID, an account that is not the owner's in that asset."""
+        for asset, given in ((rules.base, base_id), (rules.counter, counter_id)):
+            if given is not None and given != self._ledger.wallet(owner, asset).account_id:
+                raise refuse("ErrInvalidAccountID")
+
     def admit(self, owner: str, request: OrderRequest, rules: PairRules, engine: Engine) -> None:
         """Checks that need the account; nothing changes.
 
@@ -97,11 +103,13 @@ class Desk:
         if not self._behaviour.self_trade and _meets_own(owner, request, engine):
             raise refuse("ErrInvalidArguments", detail="the order would trade with your own")
 
-    def accept(self, order_id: str, owner: str, request: OrderRequest, rules: PairRules, now_ms: int) -> VisitorOrder:
+    def accept(self, order_id: str, owner: str, request: OrderRequest, text: MarketText, now_ms: int) -> VisitorOrder:
         """Create an admitted order: money locked, order PENDING."""
-        order = VisitorOrder(order_id, owner, request, now_ms)
+        rules = text.rules
+        wallets = (self._ledger.wallet(owner, rules.base), self._ledger.wallet(owner, rules.counter))
+        order = VisitorOrder(order_id, owner, request, now_ms, text, wallets)
         self._orders[order_id] = self._live[order_id] = order
-        self._assets[request.pair] = (rules.base, rules.counter)
+        self._visited.add(request.pair)
         if request.client_order_id:
             self._by_client_id[owner, request.client_order_id] = order
         self._row(self._ledger.reserve(owner, _pays(request, rules), request.reserve), now_ms)
@@ -111,8 +119,8 @@ class Desk:
         self._emit(status_message(order, now_ms))
         return order
 
-    def settle(self, trade: Trade, rules: PairRules, text: MarketText, now_ms: int) -> None:
-        """Move the money of one trade; a maker that is used up is finished, a taker is left to its caller."""
+    def settle(self, trade: Trade, rules: PairRules, now_ms: int) -> None:
+        """Move the money of one trade and finish an order it has used up; the rest of a taker is its caller's."""
         for order_id, owner, side, maker in (
             (trade.maker_id, trade.maker_owner, trade.maker_side, True),
             (trade.taker_id, trade.taker_owner, trade.maker_side.other, False),
@@ -121,7 +129,7 @@ class Desk:
                 self._settle_house(trade, side, rules)
             else:
                 order = self._live[order_id]
-                self._settle_order(order, trade, rules, text, now_ms, maker=maker)
+                self._settle_order(order, trade, now_ms, maker=maker)
                 if order.filled_lots == order.request.lots and not order.reserved:
                     self.finish(order, now_ms)
 
@@ -138,8 +146,7 @@ class Desk:
         del self._live[order.order_id]
         self._emit(status_message(order, now_ms))
         if order.reserved:
-            base, counter = self._assets[order.request.pair]
-            asset = counter if order.request.side is Side.BID else base
+            asset = _pays(order.request, order.text.rules)
             self._row(self._ledger.reserve(order.owner, asset, -order.reserved), now_ms)
             order.reserved = 0
 
@@ -150,9 +157,8 @@ class Desk:
         self._ledger.pay(None, rules.base, sign * base_units(rules, trade.lots))
         self._ledger.pay(None, rules.counter, -sign * counter_units(rules, trade.price * trade.lots))
 
-    def _settle_order(
-        self, order: VisitorOrder, trade: Trade, rules: PairRules, text: MarketText, now_ms: int, *, maker: bool
-    ) -> None:
+    def _settle_order(self, order: VisitorOrder, trade: Trade, now_ms: int, *, maker: bool) -> None:
+        rules = order.text.rules
         request = order.request
         bid = request.side is Side.BID
         base = base_units(rules, trade.lots)
@@ -189,7 +195,7 @@ class Desk:
             order,
         )
         self._fills.setdefault((order.owner, request.pair), []).append(fill)
-        self._emit(fill_message(fill, text))
+        self._emit(fill_message(fill))
         if bid:
             self._row(self._ledger.pay(order.owner, rules.counter, -counter, released), now_ms)
             self._row(self._ledger.pay(order.owner, rules.base, base), now_ms)

@@ -8,7 +8,6 @@ import msgspec
 
 from lunomm.luno.wire import WireBalanceUpdate, WireOrderFill, WireOrderStatus, WireUserMessage
 from lunomm.simulator.ledger import Row
-from lunomm.simulator.messages import MarketText
 from lunomm.simulator.visitor_orders import Fill, VisitorOrder, money_text
 
 
@@ -39,9 +38,9 @@ def status_message(order: VisitorOrder, now_ms: int) -> UserFrame:
     return _frame(order.owner, WireUserMessage("order_status", now_ms, payload, None, None))
 
 
-def fill_message(fill: Fill, text: MarketText) -> UserFrame:
+def fill_message(fill: Fill) -> UserFrame:
     """A fill just booked on its order: the order's amounts are the cumulative ones, the fill's the deltas."""
-    order = fill.order
+    order, text = fill.order, fill.order.text
     payload = WireOrderFill(
         order_id=order.order_id,
         client_order_id=order.request.client_order_id,

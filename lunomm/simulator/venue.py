@@ -14,77 +14,28 @@ is done to an engine, by whom ever, reaches the accounts concerned through the e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
-from lunomm.luno.wire import (
-    AccountBalance,
-    Balances,
-    Candles,
-    FeeInfo,
-    MarketInfo,
-    Markets,
-    OrderBookReply,
-    OrdersV1,
-    OrdersV2,
-    OrderV1,
-    OrderV2,
-    PostOrderReply,
-    PublicTrades,
-    StopOrderReply,
-    Ticker,
-    Tickers,
-    UserTrades,
-)
-from lunomm.market.rules import MarketStatus, PairRules, Side
-from lunomm.simulator import order_checks, public_replies
+from lunomm.luno import wire
+from lunomm.market.rules import MarketStatus, Side
+from lunomm.simulator import order_checks, private_replies, public_replies
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.desk import Desk
-from lunomm.simulator.ledger import SCALE, FeeRates, Ledger
+from lunomm.simulator.ledger import SCALE, Ledger
 from lunomm.simulator.matching import Engine
-from lunomm.simulator.messages import MarketFrame, MarketText
+from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
 from lunomm.simulator.public_tape import Bar, Print, PublicTape
 from lunomm.simulator.refusals import VenueError, refuse
 from lunomm.simulator.user_messages import UserFrame
-from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder, money_text, order_v1, order_v2, user_trade
+from lunomm.simulator.venue_specs import AccountSpec, MarketSpec, RawFrame
+from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder, order_v1, order_v2
 
 __all__ = ["AccountSpec", "MarketSpec", "RawFrame", "Venue", "VenueError"]
 
-FREE = FeeRates(Decimal(0), Decimal(0))
-DEFAULT_LIMIT = 100
-MAX_LIMIT = 1000
 _FIRST_ACCOUNT_ID = 5_107_320_945_106_870_001
 """Luno's account ids are numbers of up to 19 digits, too large for a float: so are ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarketSpec:
-    """first_sequence: of the empty book, >= 1. first_trade: number of the first trade."""
-
-    rules: PairRules
-    first_sequence: int = 1
-    first_trade: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSpec:
-    """One visitor. balances: whole coins by asset. fees: by pair; ``other_fees`` for the rest."""
-
-    owner: str
-    balances: Mapping[str, Decimal]
-    fees: Mapping[str, FeeRates] = field(default_factory=dict)
-    other_fees: FeeRates = FREE
-
-
-class RawFrame(NamedTuple):
-    """A market frame that is sent on as it was recorded."""
-
-    pair: str
-    raw: str
-    timestamp_ms: int
 
 
 class _Market:
@@ -193,51 +144,39 @@ class Venue:
 
     # --- public ----------------------------------------------------------------------------------------------------
 
-    def markets(self, pairs: Sequence[str] = ()) -> Markets:
-        return Markets([self._info(market) for market in self._chosen(pairs)])
+    def markets(self, pairs: Sequence[str] = ()) -> wire.Markets:
+        return wire.Markets([public_replies.market_info(market.engine) for market in self._chosen(pairs)])
 
-    def ticker(self, now_ms: int, pair: str) -> Ticker:
+    def ticker(self, now_ms: int, pair: str) -> wire.Ticker:
         market = self._public(pair)
         return public_replies.ticker(market.engine, market.tape, now_ms)
 
-    def tickers(self, now_ms: int, pairs: Sequence[str] = ()) -> Tickers:
-        return Tickers([public_replies.ticker(market.engine, market.tape, now_ms) for market in self._chosen(pairs)])
+    def tickers(self, now_ms: int, pairs: Sequence[str] = ()) -> wire.Tickers:
+        return wire.Tickers(
+            [public_replies.ticker(market.engine, market.tape, now_ms) for market in self._chosen(pairs)]
+        )
 
-    def orderbook_top(self, pair: str) -> OrderBookReply:
+    def orderbook_top(self, pair: str) -> wire.OrderBookReply:
         return public_replies.orderbook_top(self._public(pair).engine)
 
-    def orderbook(self, pair: str) -> OrderBookReply:
+    def orderbook(self, pair: str) -> wire.OrderBookReply:
         return public_replies.orderbook(self._public(pair).engine)
 
-    def trades(self, now_ms: int, pair: str, since_ms: int | None = None) -> PublicTrades:
+    def trades(self, now_ms: int, pair: str, since_ms: int | None = None) -> wire.PublicTrades:
         market = self._public(pair)
         return public_replies.trades(market.engine, market.tape, now_ms, since_ms)
 
-    def candles(self, pair: str, since_ms: int, duration_s: int) -> Candles:
+    def candles(self, pair: str, since_ms: int, duration_s: int) -> wire.Candles:
         market = self._public(pair)
         return public_replies.candles(market.engine, market.tape, since_ms, duration_s)
 
     # --- private: reading ------------------------------------------------------------------------------------------
 
-    def balance(self, owner: str, assets: Sequence[str] = ()) -> Balances:
-        return Balances(
-            [
-                AccountBalance(
-                    account_id=str(wallet.account_id),
-                    asset=wallet.asset,
-                    balance=money_text(wallet.total),
-                    reserved=money_text(wallet.reserved),
-                    name=f"{wallet.asset} wallet",
-                )
-                for wallet in self.ledger.wallets(owner)
-                if not assets or wallet.asset in assets
-            ]
-        )
+    def balance(self, owner: str, assets: Sequence[str] = ()) -> wire.Balances:
+        return private_replies.balances(self.ledger, owner, assets)
 
-    def fee_info(self, owner: str, pair: str) -> FeeInfo:
-        rates = self._desk.rates(owner, self._private(pair).rules.pair)
-        maker, taker = public_replies.plain(rates.maker), public_replies.plain(rates.taker)
-        return FeeInfo(maker, taker, maker, maker, taker, taker)
+    def fee_info(self, owner: str, pair: str) -> wire.FeeInfo:
+        return private_replies.fee_info(self._desk.rates(owner, self._private(pair).rules.pair))
 
     def listorders_v1(
         self,
@@ -247,15 +186,13 @@ class Venue:
         state: str = "",
         created_before_ms: int | None = None,
         limit: int | None = None,
-    ) -> OrdersV1:
+    ) -> wire.OrdersV1:
         """Newest first. state: PENDING, COMPLETE or all."""
         if state not in ("", "PENDING", "COMPLETE"):
             raise refuse("ErrInvalidArguments", detail="state must be PENDING or COMPLETE")
         live = None if not state else state == "PENDING"
-        rows = [
-            order_v1(order, self._text_of(order)) for order in self._list(owner, pair, live, created_before_ms, limit)
-        ]
-        return OrdersV1(rows or (None if self.behaviour.null_lists else []))
+        rows = [order_v1(order) for order in self._list(owner, pair, live, created_before_ms, limit)]
+        return wire.OrdersV1(rows or (None if self.behaviour.null_lists else []))
 
     def listorders_v2(
         self,
@@ -265,19 +202,18 @@ class Venue:
         closed: bool = False,
         created_before_ms: int | None = None,
         limit: int | None = None,
-    ) -> OrdersV2:
+    ) -> wire.OrdersV2:
         """Newest first."""
         found = self._list(owner, pair, not closed, created_before_ms, limit)
-        return OrdersV2([self._v2(order) for order in found])
+        return wire.OrdersV2([order_v2(order) for order in found])
 
-    def order_v1(self, owner: str, order_id: str) -> OrderV1:
-        order = self._find(owner, order_id)
-        return order_v1(order, self._text_of(order))
+    def order_v1(self, owner: str, order_id: str) -> wire.OrderV1:
+        return order_v1(self._find(owner, order_id))
 
-    def order_v2(self, owner: str, order_id: str) -> OrderV2:
-        return self._v2(self._find(owner, order_id))
+    def order_v2(self, owner: str, order_id: str) -> wire.OrderV2:
+        return order_v2(self._find(owner, order_id))
 
-    def order_v3(self, owner: str, *, order_id: str = "", client_order_id: str = "") -> OrderV2:
+    def order_v3(self, owner: str, *, order_id: str = "", client_order_id: str = "") -> wire.OrderV2:
         if bool(order_id) == bool(client_order_id):
             raise refuse("ErrInvalidArguments", detail="give exactly one of id and client_order_id")
         if order_id:
@@ -285,7 +221,7 @@ class Venue:
         order = self._desk.by_client_id(owner, client_order_id)
         if order is None:
             raise refuse("ErrOrderNotFound")
-        return self._v2(order)
+        return order_v2(order)
 
     def listtrades(
         self,
@@ -298,29 +234,22 @@ class Venue:
         before_seq: int | None = None,
         sort_desc: bool = False,
         limit: int | None = None,
-    ) -> UserTrades:
+    ) -> wire.UserTrades:
         """Fills of an account in one market. since_ms and after_seq include their value, the others do not.
 
         Ascending from the lower bound, or the newest ``limit`` where there is none; newest first with ``before_ms``
         or ``sort_desc``.
         """
-        market = self._private(pair)
-        count = _limit(limit)
-        found = [
-            fill
-            for fill in self._desk.fills(owner, pair)
-            if (since_ms is None or fill.timestamp_ms >= since_ms)
-            and (before_ms is None or fill.timestamp_ms < before_ms)
-            and (after_seq is None or fill.sequence >= after_seq)
-            and (before_seq is None or fill.sequence < before_seq)
-        ]
-        if before_ms is not None or sort_desc:
-            found = found[: -count - 1 : -1]
-        elif since_ms is None and after_seq is None:
-            found = found[-count:]
-        else:
-            found = found[:count]
-        return UserTrades([user_trade(fill, market.engine.text) for fill in found])
+        self._private(pair)
+        return private_replies.trades(
+            self._desk.fills(owner, pair),
+            since_ms=since_ms,
+            before_ms=before_ms,
+            after_seq=after_seq,
+            before_seq=before_seq,
+            sort_desc=sort_desc,
+            limit=limit,
+        )
 
     # --- private: acting -------------------------------------------------------------------------------------------
 
@@ -342,12 +271,12 @@ class Venue:
         timestamp_ms: int | None = None,
         ttl_ms: int | None = None,
         client_order_id: str = "",
-    ) -> PostOrderReply:
+    ) -> wire.PostOrderReply:
         market = self._private(pair)
         order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
         if stop_price or stop_direction:
             raise refuse("ErrInvalidArguments", detail="this simulated exchange takes no stop orders")
-        self._own_accounts(owner, market, base_account_id, counter_account_id)
+        self._desk.check_accounts(owner, market.rules, base_account_id, counter_account_id)
         request = order_checks.limit_order(
             market.rules,
             type=type,
@@ -374,10 +303,10 @@ class Venue:
         timestamp_ms: int | None = None,
         ttl_ms: int | None = None,
         client_order_id: str = "",
-    ) -> PostOrderReply:
+    ) -> wire.PostOrderReply:
         market = self._private(pair)
         order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
-        self._own_accounts(owner, market, base_account_id, counter_account_id)
+        self._desk.check_accounts(owner, market.rules, base_account_id, counter_account_id)
         order_checks.trading(market.engine.status, post_only=False)
         request = order_checks.market_order(
             market.engine,
@@ -388,20 +317,20 @@ class Venue:
         )
         return self._submit(now_ms, owner, market, request)
 
-    def stoporder(self, now_ms: int, owner: str, order_id: str) -> StopOrderReply:
+    def stoporder(self, now_ms: int, owner: str, order_id: str) -> wire.StopOrderReply:
         order = self._desk.order(owner, order_id)
         if order is None or not order.live:
             if self.behaviour.cancel_gone == "false":
-                return StopOrderReply(False)
+                return wire.StopOrderReply(False)
             gone = 404 if self.behaviour.cancel_gone == "404" else 400
             raise refuse("ErrCannotStopUnknownOrNonPendingOrder", status=gone)
         order.expired_ms = now_ms
         self._markets[order.request.pair].engine.cancel(now_ms, order_id)
-        return StopOrderReply(True)
+        return wire.StopOrderReply(True)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    def _submit(self, now_ms: int, owner: str, market: _Market, request: OrderRequest) -> PostOrderReply:
+    def _submit(self, now_ms: int, owner: str, market: _Market, request: OrderRequest) -> wire.PostOrderReply:
         """Funds, then the book: a refused order leaves no trace but, if post-only, an empty frame."""
         engine = market.engine
         self._desk.admit(owner, request, market.rules, engine)
@@ -411,7 +340,7 @@ class Venue:
         order_id = self._ids.next()
         while order_id in engine.orders or self._desk.knows(order_id):
             order_id = self._ids.next()
-        order = self._desk.accept(order_id, owner, request, market.rules, now_ms)
+        order = self._desk.accept(order_id, owner, request, engine.text, now_ms)
         placed = engine.place(
             now_ms,
             owner,
@@ -424,7 +353,7 @@ class Venue:
         )
         if not placed.resting_lots and order.live:
             self._desk.finish(order, engine.timestamp_ms)
-        return PostOrderReply(order_id)
+        return wire.PostOrderReply(order_id)
 
     def _on_frame(self, market: _Market, frame: MarketFrame) -> None:
         if not market.quiet:
@@ -434,48 +363,22 @@ class Venue:
             is_buy = trade.maker_side is Side.ASK
             market.tape.add(Print(trade.sequence, now_ms, trade.price, trade.lots, is_buy))
             if trade.maker_owner is not None or trade.taker_owner is not None:
-                self._desk.settle(trade, market.rules, market.engine.text, now_ms)
+                self._desk.settle(trade, market.rules, now_ms)
         if frame.delete_id is not None:
             self._desk.removed(frame.delete_id, now_ms)
-
-    def _own_accounts(self, owner: str, market: _Market, base_id: int | None, counter_id: int | None) -> None:
-        for asset, given in ((market.rules.base, base_id), (market.rules.counter, counter_id)):
-            if given is not None and given != self.ledger.wallet(owner, asset).account_id:
-                raise refuse("ErrInvalidAccountID")
 
     def _list(
         self, owner: str, pair: str, live: bool | None, before_ms: int | None, limit: int | None
     ) -> list[VisitorOrder]:
-        count = _limit(limit)
         if pair:
             self._private(pair)
-        found = [
-            order
-            for order in self._desk.orders(owner, pair, live=live)
-            if before_ms is None or order.created_ms < before_ms
-        ]
-        return found[: -count - 1 : -1]
+        return private_replies.newest(self._desk.orders(owner, pair, live=live), before_ms, limit)
 
     def _find(self, owner: str, order_id: str) -> VisitorOrder:
         order = self._desk.order(owner, order_id)
         if order is None:
             raise refuse("ErrOrderNotFound")
         return order
-
-    def _v2(self, order: VisitorOrder) -> OrderV2:
-        rules = self._markets[order.request.pair].rules
-        return order_v2(
-            order,
-            self._text_of(order),
-            self.ledger.wallet(order.owner, rules.base),
-            self.ledger.wallet(order.owner, rules.counter),
-        )
-
-    def _text_of(self, order: VisitorOrder) -> MarketText:
-        return self._markets[order.request.pair].engine.text
-
-    def _info(self, market: _Market) -> MarketInfo:
-        return public_replies.market_info(market.engine)
 
     def _chosen(self, pairs: Sequence[str]) -> list[_Market]:
         return [market for pair, market in self._markets.items() if not pairs or pair in pairs]
@@ -491,11 +394,3 @@ class Venue:
         if market is None:
             raise refuse("ErrInvalidMarketPair")
         return market
-
-
-def _limit(limit: int | None) -> int:
-    if limit is None:
-        return DEFAULT_LIMIT
-    if not 1 <= limit <= MAX_LIMIT:
-        raise refuse("ErrLimitOutOfRange")
-    return limit

@@ -28,7 +28,8 @@ class VisitorOrder:
     """One order of an account, from its creation for ever.
 
     filled_lots, counter: traded so far (counter in ticks x lots); fee_base, fee_counter, reserved: 10**-18.
-    status: AWAITING, PENDING or COMPLETE. completed_ms: 0 while live; expired_ms: time of a user's cancel, else 0.
+    wallets: the owner's base and counter account. status: AWAITING, PENDING or COMPLETE. completed_ms: 0 while live;
+    expired_ms: time of a user's cancel, else 0.
     """
 
     __slots__ = (
@@ -44,11 +45,23 @@ class VisitorOrder:
         "request",
         "reserved",
         "status",
+        "text",
+        "wallets",
     )
 
-    def __init__(self, order_id: str, owner: str, request: OrderRequest, now_ms: int) -> None:
+    def __init__(
+        self,
+        order_id: str,
+        owner: str,
+        request: OrderRequest,
+        now_ms: int,
+        text: MarketText,
+        wallets: tuple[Wallet, Wallet],
+    ) -> None:
         self.order_id = order_id
         self.owner = owner
+        self.text = text
+        self.wallets = wallets
         self.request = request
         self.created_ms = now_ms
         self.completed_ms = 0
@@ -70,8 +83,8 @@ def money_text(units: int) -> str:
     return units_text(units, SCALE)
 
 
-def order_v1(order: VisitorOrder, text: MarketText) -> OrderV1:
-    request = order.request
+def order_v1(order: VisitorOrder) -> OrderV1:
+    request, text = order.request, order.text
     bid = request.side is Side.BID
     market = request.price is None
     return OrderV1(
@@ -92,8 +105,9 @@ def order_v1(order: VisitorOrder, text: MarketText) -> OrderV1:
     )
 
 
-def order_v2(order: VisitorOrder, text: MarketText, base: Wallet, counter: Wallet) -> OrderV2:
-    request = order.request
+def order_v2(order: VisitorOrder) -> OrderV2:
+    request, text = order.request, order.text
+    base, counter = order.wallets
     market = request.price is None
     return OrderV2(
         order_id=order.order_id,
@@ -130,7 +144,8 @@ class Fill(NamedTuple):
     order: VisitorOrder
 
 
-def user_trade(fill: Fill, text: MarketText) -> UserTrade:
+def user_trade(fill: Fill) -> UserTrade:
+    text = fill.order.text
     volume = text.volume(fill.lots)
     return UserTrade(
         pair=fill.order.request.pair,

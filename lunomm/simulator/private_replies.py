@@ -1,0 +1,87 @@
+"""What an account may read of itself: balances, fees, its orders and fills (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lunomm.luno.wire import AccountBalance, Balances, FeeInfo, UserTrades
+from lunomm.simulator.ledger import FeeRates, Ledger
+from lunomm.simulator.public_replies import plain
+from lunomm.simulator.refusals import refuse
+from lunomm.simulator.visitor_orders import Fill, VisitorOrder, money_text, user_trade
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+
+
+def balances(ledger: Ledger, owner: str, assets: Sequence[str]) -> Balances:
+    """Of all assets, or the named ones; an asset that is not held gives no row."""
+    return Balances(
+        [
+            AccountBalance(
+                account_id=str(wallet.account_id),
+                asset=wallet.asset,
+                balance=money_text(wallet.total),
+                reserved=money_text(wallet.reserved),
+                name=f"{wallet.asset} wallet",
+            )
+            for wallet in ledger.wallets(owner)
+            if not assets or wallet.asset in assets
+        ]
+    )
+
+
+def fee_info(rates: FeeRates) -> FeeInfo:
+    maker, taker = plain(rates.maker), plain(rates.taker)
+    return FeeInfo(maker, taker, maker, maker, taker, taker)
+
+
+def newest(orders: Sequence[VisitorOrder], before_ms: int | None, limit: int | None) -> list[VisitorOrder]:
+    """Newest first, created before ``before_ms``. orders: oldest first. Raises VenueError: ErrLimitOutOfRange."""
+    count = _count(limit)
+    found = [order for order in orders if before_ms is None or order.created_ms < before_ms]
+    return found[: -count - 1 : -1]
+
+
+def trades(
+    fills: Sequence[Fill],
+    *,
+    since_ms: int | None,
+    before_ms: int | None,
+    after_seq: int | None,
+    before_seq: int | None,
+    sort_desc: bool,
+    limit: int | None,
+) -> UserTrades:
+    """since_ms and after_seq include their value, the others do not. fills: oldest first.
+
+    Ascending from the lower bound, or the newest ``limit`` where there is none; newest first with ``before_ms``
+    or ``sort_desc``.
+
+    Raises:
+        VenueError: ErrLimitOutOfRange.
+    """
+    count = _count(limit)
+    found = [
+        fill
+        for fill in fills
+        if (since_ms is None or fill.timestamp_ms >= since_ms)
+        and (before_ms is None or fill.timestamp_ms < before_ms)
+        and (after_seq is None or fill.sequence >= after_seq)
+        and (before_seq is None or fill.sequence < before_seq)
+    ]
+    if before_ms is not None or sort_desc:
+        found = found[: -count - 1 : -1]
+    elif since_ms is None and after_seq is None:
+        found = found[-count:]
+    else:
+        found = found[:count]
+    return UserTrades([user_trade(fill) for fill in found])
+
+
+def _count(limit: int | None) -> int:
+    if limit is None:
+        return DEFAULT_LIMIT
+    if not 1 <= limit <= MAX_LIMIT:
+        raise refuse("ErrLimitOutOfRange")
+    return limit
