@@ -28,6 +28,12 @@ MAX_DOTENV = 2**20
 SUPERVISED = "LUNOMM_SUPERVISED"
 """Set by ``up`` for its children: they end when their supervisor is gone."""
 
+ARGUMENTS_ONLY = "LUNOMM_ARGUMENTS_ONLY"
+"""Set for commands that lunomm starts itself: their options are on their command line, none in ``.env`` counts."""
+
+_SERVICES = ("LUNOMM_REDIS_URL", "LUNOMM_REDIS_SERVER", "LUNOMM_STATE_DIR")
+"""LUNOMM_* names that are addresses and folders rather than options: they hold for children too."""
+
 _PAIR = re.compile(r"[A-Z0-9]{5,12}", re.ASCII)
 _LOOPBACK = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "ip6-localhost"}
 _COUNTERPARTS = {"BTC": "XBT"}
@@ -71,6 +77,8 @@ def environment(folder: Path | None = None) -> dict[str, str]:
         except OSError as e:
             raise ConfigError("the working directory is gone: change to an existing one") from e
     merged = read_dotenv(folder / ".env")
+    if os.environ.get(ARGUMENTS_ONLY):
+        merged = {k: v for k, v in merged.items() if not k.startswith("LUNOMM_") or k in _SERVICES}
     merged.update({name: value.strip() for name, value in os.environ.items() if value.strip()})
     return merged
 
@@ -85,12 +93,17 @@ def export_options(env: Mapping[str, str]) -> None:
 def child_environment(**extra: str) -> dict[str, str]:
     """This process's environment for a child that needs no key (the exchange, the embedded server)."""
     kept = {k: v for k, v in os.environ.items() if k not in ("LUNO_KEY_ID", "LUNO_KEY_SECRET")}
-    return {**kept, **extra}
+    return {**_without_options(kept), **extra}
 
 
 def supervised_environment() -> dict[str, str]:
     """This process's environment for a piece started by ``up``."""
-    return {**os.environ, SUPERVISED: "1"}
+    return {**_without_options(dict(os.environ)), SUPERVISED: "1"}
+
+
+def _without_options(env: dict[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in env.items() if not k.startswith("LUNOMM_") or k in _SERVICES}
+    return {**kept, ARGUMENTS_ONLY: "1"}
 
 
 # --- common --------------------------------------------------------------------------------------------------------
@@ -209,8 +222,8 @@ def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str]) ->
     if mode == "live" and key is None:
         missing = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if not env.get(name)]
         raise ConfigError(
-            f"--mode live needs LUNO_KEY_ID and LUNO_KEY_SECRET: {' and '.join(missing)} not set. "
-            "Put them into .env or the environment",
+            f"--mode live: needs LUNO_KEY_ID and LUNO_KEY_SECRET; absent: {', '.join(missing)}. "
+            "Put both into .env or the environment",
             code="NO_KEYS",
         )
     return mode

@@ -1,0 +1,341 @@
+"""The command line: options -> settings -> one command -> exit code. Nothing heavy is imported before a command runs.
+
+One line per error, on stderr: what is wrong, why, what to do next; with ``--json`` the same as one object on stdout.
+Exit codes are those of ``lunomm.errors``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+import typer
+
+from lunomm import __version__
+from lunomm import cli_options as o
+from lunomm import config as c
+from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
+from lunomm.errors import LunommError, UsageError
+
+PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
+
+app = typer.Typer(
+    name="lunomm",
+    help="Market making on Luno after Avellaneda & Stoikov: a pipeline of small processes over Redis.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    epilog="Every option can be set as LUNOMM_<NAME> in the environment or in .env. Start with: lunomm up",
+)
+
+
+@app.callback(invoke_without_command=False)
+def _root(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, help="Show the version.", callback=lambda v: _version(v)
+    ),
+) -> None:
+    pass
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lunomm {__version__}")
+        raise typer.Exit
+
+
+@app.command(rich_help_panel=PIPELINE)
+def book(
+    pairs: o.Pairs = None,
+    vol_window: o.VolWindow = 600.0,
+    kappa_lookback: o.KappaLookback = 1200.0,
+    vol_price: o.VolPrice = "mid",
+    depth: o.Depth = 10,
+    tape: o.Tape = None,
+    speed: o.TapeSpeed = None,
+    publish: o.Publish = False,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """The order book, its signals and live estimates -> LOB, TRADES, GRID, RULES."""
+    options = c.BookOptions(
+        vol_window_s=vol_window,
+        kappa_lookback_s=kappa_lookback,
+        vol_price=cast(Any, vol_price),
+        depth=depth,
+        tape=tape,
+        speed=speed,
+        publish=publish,
+    )
+    env = c.environment()
+    # A tape without --publish touches neither an exchange nor Redis: any mode will do.
+    venue = tape is None
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug, venue=venue)
+    _run("book", common, c.parse_pairs(pairs, env), options)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def quote(
+    pair: o.Pair = None,
+    order_size: o.OrderSize = None,
+    gamma: o.Gamma = 1.0,
+    eta: o.Eta = -0.005,
+    min_spread: o.MinSpread = 0.0,
+    order_refresh_rate_s: o.Refresh = 60.0,
+    filled_order_delay_s: o.FilledDelay = 60.0,
+    max_order_age_s: o.MaxAge = 1800.0,
+    horizon_s: o.Horizon = 86_400.0,
+    spread_formula: o.Formula = "paper",
+    size_rule: o.SizeRule = "decay",
+    reprice_at: o.RepriceAt = 0.5,
+    inventory_target: o.Target = None,
+    kappa_prior: o.KappaPrior = None,
+    min_size_policy: o.MinSize = "floor",
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """Reservation price, bid and ask -> QUOTES: what should be resting now, and why."""
+    options = _quote_options(locals())
+    env = c.environment()
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    c.require_live(common, options, None)
+    _run("quote", common, _one(pair, env), options)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def gateway(
+    pairs: o.Pairs = None,
+    update_balance_interval_s: o.BalanceEvery = 2.0,
+    max_position: o.MaxPosition = None,
+    max_order_value: o.MaxOrderValue = None,
+    max_daily_loss: o.MaxDailyLoss = None,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """Makes the exchange match the wanted quotes -> ORDER_UPDATES, ORDERS, FILLS, ACCOUNT."""
+    options = _gateway_options(locals())
+    env = c.environment()
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    c.require_live(common, None, options)
+    _run("gateway", common, c.parse_pairs(pairs, env), options)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def calibrate(
+    pair: o.Pair = None,
+    minutes: o.Minutes = 10.0,
+    watch: o.Watch = False,
+    tape: o.Tapes = None,
+    kappa_prior: o.KappaPrior = None,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """Prints kappa, A and sigma with intervals and a verdict -> PARAMS."""
+    options = c.CalibrateOptions(minutes=minutes, watch=watch, tape=tuple(tape or ()), kappa_prior=kappa_prior)
+    env = c.environment()
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    _run("calibrate", common, _one(pair, env), options)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def status(
+    pairs: o.Pairs = None,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """Everything at a glance: book, reservation price, inventory, open orders, all pieces."""
+    env = c.environment()
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    _run("status", common, c.parse_pairs(pairs, env), None)
+
+
+@app.command(rich_help_panel=SERVICES)
+def up(
+    pairs: o.Pairs = None,
+    tape: o.Tape = None,
+    speed: o.Speed = 1.0,
+    seed: o.Seed = 1,
+    profile: o.Profile = None,
+    fee_tier: o.FeeTier = 0,
+    order_size: o.OrderSize = None,
+    gamma: o.Gamma = 1.0,
+    eta: o.Eta = -0.005,
+    min_spread: o.MinSpread = 0.0,
+    order_refresh_rate_s: o.Refresh = 60.0,
+    filled_order_delay_s: o.FilledDelay = 60.0,
+    max_order_age_s: o.MaxAge = 1800.0,
+    horizon_s: o.Horizon = 86_400.0,
+    spread_formula: o.Formula = "paper",
+    size_rule: o.SizeRule = "decay",
+    reprice_at: o.RepriceAt = 0.5,
+    inventory_target: o.Target = None,
+    kappa_prior: o.KappaPrior = None,
+    min_size_policy: o.MinSize = "floor",
+    update_balance_interval_s: o.BalanceEvery = 2.0,
+    max_position: o.MaxPosition = None,
+    max_order_value: o.MaxOrderValue = None,
+    max_daily_loss: o.MaxDailyLoss = None,
+    vol_window: o.VolWindow = 600.0,
+    kappa_lookback: o.KappaLookback = 1200.0,
+    vol_price: o.VolPrice = "mid",
+    depth: o.Depth = 10,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """The whole pipeline, supervised; Ctrl-C ends it with no order left."""
+    given = dict(locals())
+    env = c.environment()
+    options = c.UpOptions(
+        pairs=c.parse_pairs(pairs, env),
+        tape=tape,
+        speed=speed,
+        seed=seed,
+        profile=profile,
+        fee_tier=fee_tier,
+        quote=_quote_options(given),
+        gateway=_gateway_options(given),
+        book=c.BookOptions(
+            vol_window_s=vol_window,
+            kappa_lookback_s=kappa_lookback,
+            vol_price=cast(Any, vol_price),
+            depth=depth,
+        ),
+    )
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    c.require_live(common, options.quote, options.gateway)
+    if common.mode == "live" and tape is not None:
+        raise UsageError("--tape: a recording is re-enacted by the simulated exchange only. Leave --mode live away")
+    _run("up", common, options.pairs, options)
+
+
+@app.command(rich_help_panel=SERVICES)
+def exchange(
+    pairs: o.Pairs = None,
+    port: o.Port = None,
+    seed: o.Seed = 1,
+    profile: o.Profile = None,
+    tape: o.Tape = None,
+    speed: o.Speed = 1.0,
+    fee_tier: o.FeeTier = 0,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """A simulated Luno on loopback: seeded order flow, or a recorded tape re-enacted."""
+    env = c.environment()
+    options = c.ExchangeOptions(
+        port=port,
+        seed=seed,
+        profile=profile,
+        pairs=c.parse_pairs(pairs, env),
+        tape=tape,
+        speed=speed,
+        fee_tier=fee_tier,
+    )
+    common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
+    _run("exchange", common, None, options)
+
+
+@app.command(rich_help_panel=SERVICES)
+def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -> None:
+    """Stops the pieces, the simulated exchange and the embedded Redis, gateway first."""
+    common = c.read_common(c.environment(), json=json, debug=debug, venue=False)
+    _run("down", common, None, force)
+
+
+# --- options of several commands -----------------------------------------------------------------------------------
+
+
+def _one(pair: str | None, env: dict[str, str]) -> tuple[str, ...]:
+    return c.parse_pairs([pair] if pair is not None else None, env)[:1]
+
+
+def _quote_options(given: dict[str, Any]) -> c.QuoteOptions:
+    size: Decimal | None = given["order_size"]
+    names = set(c.QuoteOptions.__dataclass_fields__) - {"order_size", "order_size_explicit"}
+    rest = {name: given[name] for name in names}
+    return c.QuoteOptions(order_size=Decimal(1) if size is None else size, order_size_explicit=size is not None, **rest)
+
+
+def _gateway_options(given: dict[str, Any]) -> c.GatewayOptions:
+    return c.GatewayOptions(**{name: given[name] for name in c.GatewayOptions.__dataclass_fields__})
+
+
+# --- running one ---------------------------------------------------------------------------------------------------
+
+
+def _run(name: str, common: c.Common, pairs: tuple[str, ...] | None, options: object) -> None:
+    import asyncio
+
+    module = importlib.import_module(f"lunomm.commands.{name}")
+    from lunomm.commands.piece import run_again
+    from lunomm.commands.present import envelope, put_line
+
+    def work(now: c.Common) -> Any:
+        return module.run(now, options) if pairs is None else module.run(now, pairs, options)
+
+    data = asyncio.run(run_again(work, common))
+    if common.json and data is not None:
+        put_line(envelope(name, data))
+    if name == "calibrate" and isinstance(data, dict) and data.get("verdict") == "NO":
+        raise typer.Exit(1)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; its exit code. Errors are printed, never raised (but bugs are)."""
+    args = list(argv)
+    as_json, debug = asked(args, "json"), asked(args, "debug")
+    command = next((a for a in args if not a.startswith("-")), "")
+    try:
+        env = c.environment()
+        c.export_options(env)
+        as_json, debug = asked(args, "json"), asked(args, "debug")
+        code = typer.main.get_command(app).main(args=args, prog_name="lunomm", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except LunommError as e:
+        return report(e, command, as_json=as_json, debug=debug)
+    except BaseExceptionGroup as group:
+        error = worst(group)
+        if error is None:
+            raise
+        return report(error, command, as_json=as_json, debug=debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return 0  # before a piece was up: nothing was placed
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except CommandLineError as e:
+        return usage(e, command, _commands(), as_json=as_json, debug=debug)
+
+
+def _commands() -> list[str]:
+    return [info.name or info.callback.__name__ for info in app.registered_commands if info.callback is not None]
+
+
+def main() -> None:
+    """Entry point of the `lunomm` command."""
+    sys.excepthook = crash
+    sys.exit(run(sys.argv[1:]))

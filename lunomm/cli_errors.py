@@ -1,0 +1,87 @@
+"""How the command line says what went wrong: one line on stderr, with ``--json`` one object on stdout, an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from lunomm.config import show
+from lunomm.errors import LunommError, OrdersMayBeLive, UsageError
+
+# The command line library's own errors are told by their base class; it exports only the leaves.
+CommandLineError: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+
+
+def asked(argv: Sequence[str], name: str) -> bool:
+    """Whether a flag such as ``json`` is set on a command line that may not be readable, or by its variable."""
+    value = os.environ.get(f"LUNOMM_{name.upper()}", "").strip().lower()
+    return f"--{name}" in argv or value in ("1", "true", "yes", "on")
+
+
+def worst(group: BaseExceptionGroup[BaseException]) -> LunommError | None:
+    """Of several errors at once, the one with the highest exit code."""
+    matching, _ = group.split(LunommError)
+    found: list[LunommError] = []
+    stack: list[BaseException] = [matching] if matching is not None else []
+    while stack:
+        error = stack.pop()
+        if isinstance(error, BaseExceptionGroup):
+            stack.extend(error.exceptions)
+        elif isinstance(error, LunommError):
+            found.append(error)
+    return max(found, key=lambda e: e.exit_code, default=None)
+
+
+def usage(error: Any, command: str, known: Sequence[str], *, as_json: bool, debug: bool) -> int:
+    """Report what the command line library did not accept."""
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    if not command or error.__class__.__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(text + "\n")
+        return 2
+    if command not in known:
+        near = difflib.get_close_matches(command, known, 1)
+        hint = f"Did you mean `lunomm {near[0]}`?" if near else "See `lunomm --help`"
+        return report(UsageError(f"no such command: {show(command)}. {hint}"), command, as_json=as_json, debug=debug)
+    return report(
+        UsageError(f"{text.strip().rstrip('.')}. See `lunomm {command} --help`"), command, as_json=as_json, debug=debug
+    )
+
+
+def report(error: LunommError, command: str, *, as_json: bool, debug: bool) -> int:
+    """Say one error; its exit code."""
+    text = _clean(str(error))
+    if isinstance(error, OrdersMayBeLive) and error.order_ids:
+        text = f"{text} Orders: {_clean(' '.join(error.order_ids))}"
+    if debug:
+        traceback.print_exception(error)
+    if as_json:
+        body: dict[str, Any] = {"code": error.code, "exit_code": error.exit_code, "message": text}
+        if isinstance(error, OrdersMayBeLive):
+            body["order_ids"] = list(error.order_ids)
+        sys.stdout.write(json.dumps({"v": 1, "command": command, "error": body}) + "\n")
+    sys.stderr.write(f"lunomm: {text}\n")
+    return error.exit_code
+
+
+def _clean(text: str, limit: int = 600) -> str:
+    """One bounded line: whatever came from outside cannot move the cursor or forge a second line."""
+    line = " ".join(text[: 4 * limit].split())
+    line = "".join(ch if ch.isprintable() else "?" for ch in line)[:limit].strip()
+    return line if line.endswith((".", "?", "!", "`")) else line + "."
+
+
+def crash(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """A bug: one line too, and how to see more."""
+    if asked(sys.argv, "debug"):
+        traceback.print_exception(kind, error, trace)
+    line = f"internal error: {kind.__name__}: {error}. Run again with --debug and report what it shows"
+    sys.stderr.write(f"lunomm: {_clean(line)}\n")

@@ -1,0 +1,122 @@
+"""The command line's vocabulary: every option once, with its variable and help, and strict readers of numbers.
+
+``float("1_0")`` and full-width digits are numbers to Python; here a number is ASCII digits, nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_FLOAT = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,18})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+
+
+def _shown(text: str) -> str:
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:40])
+
+
+def number(text: str | float) -> float:
+    """A plain finite-looking number; its range is checked where its meaning is known."""
+    if not isinstance(text, str):
+        return float(text)
+    if not _FLOAT.fullmatch(text.strip()):
+        raise typer.BadParameter(f"'{_shown(text)}' is not a plain number such as 0.5")
+    return float(text)
+
+
+def amount(text: str | Decimal) -> Decimal:
+    """An exact amount."""
+    if not isinstance(text, str):
+        return Decimal(text)
+    if not _DECIMAL.fullmatch(text.strip()):
+        raise typer.BadParameter(f"'{_shown(text)}' is not a plain amount such as 0.001")
+    return Decimal(text.strip())
+
+
+def whole(text: str | int) -> int:
+    """A whole number."""
+    if not isinstance(text, str):
+        return int(text)
+    if not _WHOLE.fullmatch(text.strip()):
+        raise typer.BadParameter(f"'{_shown(text)}' is not a whole number")
+    return int(text)
+
+
+def _env(name: str) -> str:
+    return "LUNOMM_" + name.removeprefix("--").upper().replace("-", "_")
+
+
+def _float(name: str, help: str, panel: str | None = None) -> object:
+    return typer.Option(name, parser=number, metavar="NUMBER", envvar=_env(name), help=help, rich_help_panel=panel)
+
+
+def _decimal(name: str, help: str, panel: str | None = None) -> object:
+    return typer.Option(name, parser=amount, metavar="AMOUNT", envvar=_env(name), help=help, rich_help_panel=panel)
+
+
+def _whole(name: str, help: str, panel: str | None = None) -> object:
+    return typer.Option(name, parser=whole, metavar="WHOLE", envvar=_env(name), help=help, rich_help_panel=panel)
+
+
+def _text(name: str, help: str, panel: str | None = None, metavar: str | None = None) -> object:
+    return typer.Option(name, envvar=_env(name), help=help, rich_help_panel=panel, metavar=metavar)
+
+
+def _flag(name: str, help: str) -> object:
+    return typer.Option(name, envvar=_env(name), help=help)
+
+
+MODEL, LIMITS, BOOK, WORLD = "Model", "Gateway", "Book and estimates", "Simulated exchange"
+
+Pair = Annotated[str | None, typer.Argument(metavar="[PAIR]", help="market, such as XBTMYR", show_default=False)]
+Pairs = Annotated[list[str] | None, typer.Argument(metavar="[PAIR]...", help="markets, such as XBTMYR")]
+
+Mode = Annotated[str | None, _text("--mode", "sim (default without keys) or live", metavar="sim|live")]
+Url = Annotated[str | None, _text("--url", "base URL of the exchange; default: the mode's own", metavar="URL")]
+Json = Annotated[bool, _flag("--json", "JSON lines on stdout, errors too")]
+For = Annotated[float | None, _float("--for", "stop after so many seconds")]
+Debug = Annotated[bool, _flag("--debug", "show the traceback of an error")]
+
+OrderSize = Annotated[Decimal | None, _decimal("--order-size", "largest quote, base [default: 1]", MODEL)]
+Gamma = Annotated[float, _float("--gamma", "risk aversion; 0 is risk-neutral", MODEL)]
+Eta = Annotated[float, _float("--eta", "size shape, per lot of inventory", MODEL)]
+MinSpread = Annotated[float, _float("--min-spread", "least whole spread, fraction of mid", MODEL)]
+Refresh = Annotated[float, _float("--order-refresh-rate-s", "a side changes at most this often, s", MODEL)]
+FilledDelay = Annotated[float, _float("--filled-order-delay-s", "rest of a side after its fill, s", MODEL)]
+MaxAge = Annotated[float, _float("--max-order-age-s", "an older order is replaced, s", MODEL)]
+Horizon = Annotated[float, _float("--horizon-s", "the rolling T - t, s", MODEL)]
+Formula = Annotated[str, _text("--spread-formula", "paper or readme", MODEL, "paper|readme")]
+SizeRule = Annotated[str, _text("--size-rule", "decay or literal", MODEL, "decay|literal")]
+RepriceAt = Annotated[float, _float("--reprice-at", "re-price early after so many half-spreads; 0 never", MODEL)]
+Target = Annotated[str | None, _text("--inventory-target", "base (0.05XBT) or share (50%)", MODEL, "AMOUNT|SHARE")]
+KappaPrior = Annotated[float | None, _float("--kappa-prior", "kappa where none is estimated, 1/price", MODEL)]
+MinSize = Annotated[str, _text("--min-size-policy", "below the exchange's minimum: floor or skip", MODEL, "floor|skip")]
+
+BalanceEvery = Annotated[float, _float("--update-balance-interval-s", "how often balances are read, s", LIMITS)]
+MaxPosition = Annotated[Decimal | None, _decimal("--max-position", "worst case with all in flight, base", LIMITS)]
+MaxOrderValue = Annotated[Decimal | None, _decimal("--max-order-value", "largest order, counter", LIMITS)]
+MaxDailyLoss = Annotated[Decimal | None, _decimal("--max-daily-loss", "largest loss a day, counter", LIMITS)]
+
+VolWindow = Annotated[float, _float("--vol-window", "memory of the volatility, s", BOOK)]
+KappaLookback = Annotated[float, _float("--kappa-lookback", "taker orders counted for kappa and A, s", BOOK)]
+VolPrice = Annotated[str, _text("--vol-price", "price whose volatility it is", BOOK, "mid|weighted|vamp")]
+Depth = Annotated[int, _whole("--depth", "levels published and used", BOOK)]
+
+Tape = Annotated[Path | None, _text("--tape", "recorded frames instead of a live market", metavar="FILE")]
+Tapes = Annotated[list[Path] | None, _text("--tape", "recorded frames (may be repeated)", metavar="FILE")]
+Speed = Annotated[float, _float("--speed", "exchange seconds per second", WORLD)]
+TapeSpeed = Annotated[float | None, _float("--speed", "of the tape; default: as fast as it can")]
+Seed = Annotated[int, _whole("--seed", "of everything random in the simulated exchange", WORLD)]
+Profile = Annotated[str | None, _text("--profile", "behaviour of the simulated market", WORLD, "NAME")]
+FeeTier = Annotated[int, _whole("--fee-tier", "0: makers pay nothing; 1: Luno's entry tier", WORLD)]
+Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one where that is taken", WORLD)]
+Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as venue `tape`")]
+Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
+Minutes = Annotated[float, _float("--minutes", "lookback, minutes")]
+Force = Annotated[bool, _flag("--force", "even while a piece of a live venue runs")]
