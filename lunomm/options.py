@@ -1,0 +1,191 @@
+"""Every command's options as one frozen dataclass each, in the units of the design's table, checked when made."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from lunomm.errors import UsageError
+
+DEFAULT_PAIR = "XBTMYR"
+
+
+def show(text: str, limit: int = 60) -> str:
+    """Text from outside for an error line: printable ASCII, bounded."""
+    clean = "".join(c if " " <= c <= "~" else "?" for c in text[:limit])
+    return f"'{clean}'" + ("..." if len(text) > limit else "")
+
+
+def _check(option: str, value: float | Decimal, low: float, high: float, *, open_low: bool = False) -> None:
+    finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    if not finite or value < low or value > high or (open_low and value == low):
+        least = f"greater than {low:g}" if open_low else f"at least {low:g}"
+        raise UsageError(f"{option}: {show(str(value))}: out of range. Give a number {least} and at most {high:g}")
+
+
+@dataclass(frozen=True)
+class BookOptions:
+    """speed: of a tape; None = as fast as it can. publish: send a tape's ticks to the bus, as venue ``tape``."""
+
+    vol_window_s: float = 600
+    kappa_lookback_s: float = 1200
+    vol_price: Literal["mid", "weighted", "vamp"] = "mid"
+    depth: int = 10
+    tape: Path | None = None
+    speed: float | None = None
+    publish: bool = False
+
+    def __post_init__(self) -> None:
+        _check("--vol-window", self.vol_window_s, 10, 86_400)
+        _check("--kappa-lookback", self.kappa_lookback_s, 10, 7 * 86_400)
+        _check("--depth", self.depth, 1, 100)
+        _choice("--vol-price", self.vol_price, ("mid", "weighted", "vamp"))
+        if self.speed is not None:
+            _check("--speed", self.speed, 0, 10_000, open_low=True)
+        _check_tape(self.tape)
+
+
+@dataclass(frozen=True)
+class QuoteOptions:
+    """The document's inputs (design 8). Amounts in base; min_spread: fraction of mid; *_s: exchange seconds."""
+
+    order_size: Decimal = Decimal(1)
+    order_size_explicit: bool = False
+    gamma: float = 1.0
+    eta: float = -0.005
+    min_spread: float = 0.0
+    order_refresh_rate_s: float = 60
+    filled_order_delay_s: float = 60
+    max_order_age_s: float = 1800
+    horizon_s: float = 86_400
+    spread_formula: Literal["paper", "readme"] = "paper"
+    size_rule: Literal["decay", "literal"] = "decay"
+    reprice_at: float = 0.5
+    inventory_target: str | None = None
+    kappa_prior: float | None = None
+    min_size_policy: Literal["floor", "skip"] = "floor"
+
+    def __post_init__(self) -> None:
+        _check("--order-size", self.order_size, 0, 1e12, open_low=True)
+        _check("--gamma", self.gamma, 0, 1e6)
+        _check("--eta", self.eta, -100, 100)
+        _check("--min-spread", self.min_spread, 0, 1)
+        _check("--order-refresh-rate-s", self.order_refresh_rate_s, 0.1, 86_400)
+        _check("--filled-order-delay-s", self.filled_order_delay_s, 0, 86_400)
+        _check("--max-order-age-s", self.max_order_age_s, 1, 7 * 86_400)
+        _check("--horizon-s", self.horizon_s, 1, 366 * 86_400)
+        _check("--reprice-at", self.reprice_at, 0, 1000)
+        _choice("--spread-formula", self.spread_formula, ("paper", "readme"))
+        _choice("--size-rule", self.size_rule, ("decay", "literal"))
+        _choice("--min-size-policy", self.min_size_policy, ("floor", "skip"))
+        if self.kappa_prior is not None:
+            _check("--kappa-prior", self.kappa_prior, 0, 1e12, open_low=True)
+        if self.inventory_target is not None:
+            check_target(self.inventory_target)
+
+
+def check_target(text: str) -> None:
+    """``0.05``, ``0.05XBT`` or ``50%``.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?(%|[A-Z]{2,6})?", text.strip(), re.ASCII | re.IGNORECASE):
+        raise UsageError(
+            f"--inventory-target: {show(text)}: not an amount. Give base such as 0.05XBT, or a share such as 50%"
+        )
+    if text.strip().endswith("%") and float(text.strip()[:-1]) > 100:
+        raise UsageError(f"--inventory-target: {show(text)}: more than everything. Give 0% to 100%")
+
+
+def _choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{option}: {show(value)}: unknown. Say one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class GatewayOptions:
+    """max_position: base; max_order_value, max_daily_loss: counter; None = what the account can hold, none, none."""
+
+    update_balance_interval_s: float = 2
+    max_position: Decimal | None = None
+    max_order_value: Decimal | None = None
+    max_daily_loss: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        _check("--update-balance-interval-s", self.update_balance_interval_s, 0.1, 3600)
+        for option, value in (
+            ("--max-position", self.max_position),
+            ("--max-order-value", self.max_order_value),
+            ("--max-daily-loss", self.max_daily_loss),
+        ):
+            if value is not None:
+                _check(option, value, 0, 1e15, open_low=True)
+
+
+@dataclass(frozen=True)
+class ExchangeOptions:
+    """port None: the usual one, or a free one where it is taken. speed: exchange seconds per wall second."""
+
+    port: int | None = None
+    seed: int = 1
+    profile: str | None = None
+    pairs: tuple[str, ...] = (DEFAULT_PAIR,)
+    tape: Path | None = None
+    speed: float = 1.0
+    fee_tier: int = 0
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 1 <= self.port <= 65535:
+            raise UsageError(f"--port: {self.port}: not a port. Give a number from 1 to 65535")
+        _check("--speed", self.speed, 0, 10_000, open_low=True)
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"--seed: {self.seed}: out of range. Give a whole number from 0 to 2**63 - 1")
+        if self.fee_tier not in (0, 1):
+            raise UsageError(f"--fee-tier: {self.fee_tier}: unknown. Say 0 (no maker fee) or 1 (0.35 %)")
+        _check_tape(self.tape)
+
+
+@dataclass(frozen=True)
+class CalibrateOptions:
+    """minutes: lookback. tape: files instead of the bus. kappa_prior: 1/price, what to fall back on."""
+
+    minutes: float = 10
+    watch: bool = False
+    tape: tuple[Path, ...] = ()
+    kappa_prior: float | None = None
+
+    def __post_init__(self) -> None:
+        _check("--minutes", self.minutes, 0.5, 7 * 1440)
+        if self.kappa_prior is not None:
+            _check("--kappa-prior", self.kappa_prior, 0, 1e12, open_low=True)
+        for path in self.tape:
+            _check_tape(path)
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What ``up`` runs: the exchange's world, and the options of its children."""
+
+    pairs: tuple[str, ...] = (DEFAULT_PAIR,)
+    tape: Path | None = None
+    speed: float = 1.0
+    seed: int = 1
+    profile: str | None = None
+    fee_tier: int = 0
+    quote: QuoteOptions = field(default_factory=QuoteOptions)
+    gateway: GatewayOptions = field(default_factory=GatewayOptions)
+    book: BookOptions = field(default_factory=BookOptions)
+
+    def __post_init__(self) -> None:
+        ExchangeOptions(seed=self.seed, tape=self.tape, speed=self.speed, fee_tier=self.fee_tier)
+
+
+def _check_tape(path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        reason = "is a folder" if path.is_dir() else "no such file"
+        raise UsageError(f"--tape: {show(str(path))}: {reason}. Give a recorded tape", code="NO_TAPE")
