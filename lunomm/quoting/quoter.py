@@ -1,0 +1,361 @@
+"""The quoter: ticks, calibrations, accounts and order events in; the quotes that should be resting now out, each with
+its why.
+
+Synchronous and deterministic: live trading, tapes and backtests drive this one object. It sends nothing and cannot wake
+itself, so it also says when to be asked next (:meth:`Quoter.wake_ns`). The rules of the game:
+
+* Anything wrong with the data, the account or the market withdraws both sides at once. Timing never delays a
+  withdrawal.
+* A side changes at its refresh, after a fill on either side, when the fair price drifted, or when its order is too
+  old; and only if price or size really changed (queue priority has value). A change is a new intent with a new id.
+* The lot is fixed while anything of ours rests, so that inventory keeps its unit.
+* No own bid at or above an own ask, not even across an old and a new order.
+
+Events say what the exchange did to an intent; the state they repeat (ACCOUNT, ORDERS) heals whatever a lost event
+left open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from lunomm.errors import ModelError
+from lunomm.market.clock import Now
+from lunomm.market.records import Params, Tick
+from lunomm.market.rules import PairRules, Side
+from lunomm.quoting import plan as planning
+from lunomm.quoting.estimates import InUse, Missing, choose
+from lunomm.quoting.freshness import Freshness
+from lunomm.quoting.holdings import Holdings
+from lunomm.quoting.inputs import Account, OrderState, OrderUpdate, OrderView, UpdateKind
+from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
+from lunomm.quoting.plan import Picture, QuoterOptions
+from lunomm.quoting.side import Plan, SideState, intent_id, seconds
+from lunomm.quoting.sizing import Lot, effective_lot
+from lunomm.quoting.target import check_asset, parse_target, target_base, total_base
+from lunomm.quoting.timing import SECOND_NS, Timer, Timing
+
+VANISHED_NS = 5 * SECOND_NS
+"""An order that ORDERS showed working and no longer shows, though no event said why, is taken for gone after so
+long."""
+
+LEVEL = 0
+
+Gate = tuple[Why, str]
+
+
+@dataclass
+class _Wanted:
+    """What one call of :meth:`Quoter.wanted` found out before it looked at the sides."""
+
+    gate: Gate | None
+    picture: Picture | None
+    estimates: InUse | None
+
+
+class Quoter:
+    """What should be resting for one pair.
+
+    Args:
+        epoch_ms: this quoter's start, Unix ms: names its intents and orders quoters among each other.
+    """
+
+    def __init__(self, pair: str, options: QuoterOptions, *, epoch_ms: int) -> None:
+        self.pair = pair
+        self.options = options
+        self.epoch_ms = epoch_ms
+        self._target = parse_target(options.inventory_target) if options.inventory_target is not None else None
+        timing = Timing(
+            refresh_ns=seconds(options.order_refresh_rate_s),
+            filled_delay_ns=seconds(options.filled_order_delay_s),
+            max_age_ns=seconds(options.max_order_age_s),
+            reprice_at=options.reprice_at,
+        )
+        self._sides = {side: SideState(side, timing) for side in Side}
+        self._fresh = Freshness()
+        self._hold = Holdings()
+        self._rules: PairRules | None = None
+        self._params: Params | None = None
+        self._lot: Lot | None = None
+        self._paused = False
+        self._stopping = False
+        self._counter = 0
+        self._number = 0
+        self._vanished: dict[str, Timer] = {}
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def on_rules(self, rules: PairRules, now: Now) -> None:
+        """The pair's rules. New scales or limits void what is wanted: it may lie off the grid now.
+
+        Raises:
+            UsageError: the inventory target was typed in another asset than the pair's base.
+        """
+        if self._target is not None:
+            check_asset(self._target, rules.base)
+        if self._rules is not None and _grid(rules) != _grid(self._rules):
+            self._withdraw()
+            self._lot = None
+        self._rules = rules
+
+    def on_tick(self, tick: Tick, now: Now) -> None:
+        self._fresh.on_tick(tick, now)
+
+    def on_params(self, params: Params, now: Now) -> None:
+        self._params = params
+
+    def on_account(self, account: Account | None, now: Now) -> None:
+        """The account as the gateway publishes it; None while there is none."""
+        self._hold.on_account(account, now)
+
+    def on_order_update(self, update: OrderUpdate, now: Now) -> None:
+        """One event of one of our orders, of this quoter's or an earlier one's; others' pairs are ignored."""
+        if update.pair != self.pair or update.side is None or update.intent_id is None:
+            return
+        side, intent = self._sides[update.side], update.intent_id
+        if update.kind is UpdateKind.FILL:
+            self._hold.on_fill(update)
+        if update.filled is not None:
+            side.filled(intent, update.filled)
+        if update.kind is UpdateKind.REFUSAL:
+            side.refused(intent, update.code or "refused", now.exchange_ns)
+            return
+        complete = update.filled is not None and update.volume is not None and update.filled >= update.volume > 0
+        if complete:
+            side.completed(intent, update.ts_ms * 1_000_000, now.exchange_ns)
+        elif update.state is not None:
+            self._order_state(side, intent, update.state, update.ts_ms, now)
+
+    def on_orders(self, orders: dict[str, OrderView], now: Now) -> None:
+        """All working and intended orders by intent id: what a lost event would have said is read off them."""
+        for side in self._sides.values():
+            self._watch_vanished(side, orders, now)
+        self._hold.on_orders(orders)
+        for order in orders.values():
+            side = self._sides[order.side]
+            side.filled(order.intent_id, order.filled)
+            self._order_state(side, order.intent_id, order.state, order.updated_ms, now)
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def stop(self) -> None:
+        """Want nothing, for good."""
+        self._stopping = True
+
+    def _order_state(self, side: SideState, intent: str, state: OrderState, ts_ms: int, now: Now) -> None:
+        if state is OrderState.FILLED:
+            side.completed(intent, ts_ms * 1_000_000, now.exchange_ns)
+        elif state is OrderState.REJECTED:
+            side.rejected(intent, now.exchange_ns)
+        elif state.terminal:
+            side.gone(intent, state.value, now.exchange_ns)
+        elif state is OrderState.WORKING:
+            side.accepted(intent)
+
+    def _watch_vanished(self, side: SideState, orders: dict[str, OrderView], now: Now) -> None:
+        intent = side.intent
+        if intent is None or intent.id in orders:
+            self._vanished.pop(side.side, None)
+        elif side.side in self._vanished:
+            if self._vanished[side.side].left_ns(now.exchange_ns) == 0:
+                del self._vanished[side.side]
+                side.gone(intent.id, "VANISHED", now.exchange_ns)
+        elif intent.id in self._hold.orders:
+            self._vanished[side.side] = Timer(now.exchange_ns, VANISHED_NS)
+
+    # --- what is wanted ----------------------------------------------------------------------------------------------
+
+    def wanted(self, now: Now) -> WantedQuotes:
+        """The complete wanted state at ``now``; each call is a new message with the next number."""
+        found = self._look(now)
+        picture = found.picture
+        if found.gate is not None:
+            self._withdraw()
+        elif picture is not None:
+            self._decide(picture, now)
+        self._number += 1
+        reports = [self._report(side, found, now) for side in Side]
+        return self._message(found, reports, now)
+
+    def wake_ns(self, now: Now) -> int | None:
+        """Exchange time at which something changes that only the clock changes; None while nothing can."""
+        waits = [side.wake_ns(now.exchange_ns) for side in self._sides.values()]
+        waits.append(self._fresh.stale_in_ns(now))
+        return min((now.exchange_ns + wait for wait in waits if wait is not None and wait > 0), default=None)
+
+    def _look(self, now: Now) -> _Wanted:
+        gate = self._switched_off() or self._not_ready(now)
+        rules, account, tick = self._rules, self._hold.account, self._fresh.tick
+        if gate is not None and gate[0] not in (Why.PAUSED, Why.HALTED, Why.STOPPING):
+            return _Wanted(gate, None, None)
+        if (
+            rules is None
+            or account is None
+            or tick is None
+            or tick.fair_mid is None
+            or self._not_ready(now) is not None
+        ):
+            return _Wanted(gate, None, None)
+        estimates = choose(tick, self._params, self.options.kappa_prior, float(tick.fair_mid), now.exchange_ms)
+        if isinstance(estimates, Missing):
+            return _Wanted(gate or (Why.WARMING_UP, estimates.what), None, None)
+        try:
+            return _Wanted(gate, self._picture(rules, account, tick, estimates), estimates)
+        except (ModelError, ArithmeticError) as e:
+            return _Wanted(gate or (Why.MODEL, str(e)), None, estimates)
+
+    def _switched_off(self) -> Gate | None:
+        if self._stopping:
+            return Why.STOPPING, "the quoter stops"
+        if self._paused:
+            return Why.PAUSED, "paused"
+        account = self._hold.account
+        if account is not None and account.halted is not None:
+            return Why.HALTED, account.halted[:200]
+        return None
+
+    def _not_ready(self, now: Now) -> Gate | None:
+        if self._rules is None:
+            return Why.NO_RULES, "no pair rules from book yet"
+        trouble = self._fresh.trouble(now)
+        if trouble is not None:
+            return trouble
+        if self._hold.missing(now):
+            return Why.NO_ACCOUNT, "no account from the gateway: is it running?"
+        return None
+
+    def _picture(self, rules: PairRules, account: Account, tick: Tick, estimates: InUse) -> Picture:
+        fair = tick.fair_mid
+        assert fair is not None  # _not_ready has looked
+        worth = total_base(account.base.total, account.counter.total, fair)
+        target = target_base(self._target, account.inventory_target, worth)
+        if self._lot is None or not (self._hold.resting or any(s.intent is not None for s in self._sides.values())):
+            self._lot = effective_lot(self.options.order_size, rules, worth=worth, target=target)
+        return planning.picture(
+            self.options,
+            rules,
+            tick,
+            estimates,
+            lot=self._lot,
+            target=target,
+            position=self._hold.position(account),
+            account=account,
+            spendable={side: self._hold.spendable(side, account) for side in Side},
+        )
+
+    def _decide(self, picture: Picture, now: Now) -> None:
+        changed = {side: self._wish(side, picture, now) for side in Side}
+        for side in Side:
+            plan, beside = changed[side], self._sides[side.other]
+            if plan is None or plan.price is None or changed[side.other] is not None or beside.intent is None:
+                continue
+            if _meet(side, plan.price, beside.intent.price):
+                # The other side was priced in another market: it moves along, at once.
+                beside.withdraw()
+                fresh = picture.plans[side.other]
+                free = beside.waiting(now.exchange_ns) is None
+                changed[side.other] = fresh if free and fresh.price is not None else None
+        for side, plan in changed.items():
+            self._settle(side, plan, now)
+
+    def _wish(self, side: Side, picture: Picture, now: Now) -> Plan | None:
+        """The side's new plan if it is to change now, else None; withdraws what must not stand."""
+        state, plan = self._sides[side], picture.plans[side]
+        if plan.urgent:
+            state.withdraw()
+        if state.waiting(now.exchange_ns) is not None:
+            return None
+        if state.intent is None:
+            return plan if plan.price is not None else None
+        why = state.due(plan.priced, picture.lot.size, now.exchange_ns)
+        if why is None or state.keeps(plan, why):
+            return None
+        if plan.price is None:
+            state.withdraw()
+            return None
+        return plan
+
+    def _settle(self, side: Side, plan: Plan | None, now: Now) -> None:
+        if plan is None or plan.price is None:
+            return
+        state, opposite = self._sides[side], self._hold.foremost(side.other)
+        if opposite is not None and _meet(side, plan.price, opposite):
+            state.withdraw()  # our own old order stands in the way: first it leaves
+            return
+        self._counter += 1
+        new = Intent(
+            id=intent_id(self.epoch_ms, self._counter, side, LEVEL),
+            side=side,
+            level=LEVEL,
+            price=plan.price,
+            size=plan.size,
+            created_ms=now.exchange_ms,
+        )
+        state.want(new, plan, now.exchange_ns)
+
+    def _withdraw(self) -> None:
+        for side in self._sides.values():
+            side.withdraw()
+
+    # --- the message -------------------------------------------------------------------------------------------------
+
+    def _report(self, side: Side, found: _Wanted, now: Now) -> SideReport:
+        state = self._sides[side]
+        plan = found.picture.plans[side] if found.picture is not None else None
+        report = state.report(now.exchange_ns, plan, found.gate)
+        if state.intent is None and report.why is None:
+            detail = f"our own {side.other.value.lower()} at {self._hold.foremost(side.other)} must leave first"
+            return SideReport(
+                side=side, why=Why.OWN_ORDER, detail=detail, steps=report.steps, model_size=report.model_size
+            )
+        return report
+
+    def _message(self, found: _Wanted, reports: list[SideReport], now: Now) -> WantedQuotes:
+        tick, estimates, picture = self._fresh.tick, found.estimates, found.picture
+        message = WantedQuotes(
+            pair=self.pair,
+            epoch=self.epoch_ms,
+            number=self._number,
+            ts_ms=now.exchange_ms,
+            intents=[s.intent for s in self._sides.values() if s.intent is not None],
+            gamma=self.options.gamma,
+            best_bid=tick.best_bid if tick is not None else None,
+            best_ask=tick.best_ask if tick is not None else None,
+            sides=reports,
+            warnings=planning.warnings(self.options, picture, estimates),
+        )
+        if estimates is not None:
+            message.sigma, message.kappa = estimates.sigma, estimates.kappa
+            message.intensity, message.estimates_from = estimates.intensity, estimates.origin
+        if picture is not None:
+            model = picture.model
+            message.fair, message.reservation, message.half_spread = model.fair, model.reservation, model.half_spread
+            message.spread_bps, message.shift_bps_per_lot, message.n_flip = (
+                model.spread_bps,
+                model.shift_bps,
+                model.n_flip,
+            )
+            message.lots, message.lot = picture.lots, picture.lot.size
+            message.position, message.inventory_target = picture.position, picture.target
+        return message
+
+
+def _meet(side: Side, price: Decimal, opposite: Decimal) -> bool:
+    """Whether an order of ``side`` at ``price`` would trade with one of the other side at ``opposite``."""
+    return price >= opposite if side is Side.BID else price <= opposite
+
+
+def _grid(rules: PairRules) -> tuple[object, ...]:
+    return (
+        rules.price_scale,
+        rules.volume_scale,
+        rules.min_price,
+        rules.max_price,
+        rules.min_volume,
+        rules.max_volume,
+    )
