@@ -1,0 +1,181 @@
+"""The whole pipeline read from the bus: every channel of every pair, every heartbeat, as one frozen picture.
+
+Ages are judged by this process's monotonic clock: a heartbeat or a tick is as old as the time since it last *changed*
+here. Only for the first look, where nothing can have changed yet, the writer's wall clock is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from lunomm.bus.census import census
+from lunomm.bus.channels import ACCOUNT, FILLS, HALT, HEALTH, LOB, ORDERS, PARAMS, QUOTES, RULES, health_key
+from lunomm.bus.client import Bus
+from lunomm.bus.clock import Clock
+from lunomm.bus.venue import VenueInfo, peek, this_host
+from lunomm.commands import venue_finder
+from lunomm.errors import BadMessage, BusError
+from lunomm.market.presence import Health, place_of
+from lunomm.views.pipeline import PairView, PieceView, PipelineView
+
+PIECES = ("book", "calibrate", "quote", "gateway")
+"""What a whole pipeline has; shown as not running when there is no heartbeat."""
+
+FILLS_SHOWN = 10
+MIDS_KEPT = 600
+ASK_S = 0.25
+ASK_EVERY_NS = 5_000_000_000
+
+
+class PipelineReader:
+    """Reads the bus into :class:`PipelineView`; keeps only what ages and the mid's path need.
+
+    pairs: what to show; empty = whatever is found on this Redis.
+    """
+
+    def __init__(self, bus: Bus, pairs: Sequence[str] = ()) -> None:
+        self._bus = bus
+        self._wanted = tuple(pairs)
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        self._mids: dict[str, deque[float | None]] = {}
+        self._mid_at_ns = 0
+        self._asked: tuple[str, int, bool] | None = None
+        self.last = PipelineView("", bus.address.url, 0)
+
+    async def read(self) -> PipelineView:
+        """The pipeline now.
+
+        Raises:
+            BusError: Redis does not answer.
+        """
+        known = await census(self._bus)
+        pairs = self._wanted or known.pairs
+        problems: list[str] = []
+        venue: VenueInfo | None = None
+        for pair in pairs:
+            try:
+                venue = venue or await peek(self._bus, pair)
+            except BadMessage as error:
+                problems.append(str(error))
+        self._bus.venue = venue
+        clock = Clock() if venue is None else clock_of(venue)
+        views = tuple([await self._pair(pair, clock) for pair in pairs])
+        names = {(piece, pair) for piece in PIECES for pair in pairs}
+        names |= {(piece, pair) for piece, pair in known.pieces if pair in pairs}
+        order = {piece: place for place, piece in enumerate(PIECES)}
+        pieces = [
+            await self._piece(piece, pair)
+            for piece, pair in sorted(names, key=lambda name: (name[1], order.get(name[0], 9), name[0]))
+        ]
+        if venue is not None and not await self._answers(venue):
+            problems.append(f"the simulated exchange at {venue.url} does not answer")
+        self._keep_mids(views)
+        self.last = PipelineView(
+            venue=venue.title if venue is not None else "no venue is claimed",
+            redis=self._bus.address.url,
+            now_ms=clock.exchange_ms(),
+            pairs=views,
+            pieces=tuple(pieces),
+            problems=tuple(problems),
+        )
+        return self.last
+
+    async def _pair(self, pair: str, clock: Clock) -> PairView:
+        bus = self._bus
+        tick, rules, quotes, account, params, halt, orders, fills = await asyncio.gather(
+            bus.get(LOB, pair),
+            bus.get(RULES, pair),
+            bus.get(QUOTES, pair),
+            bus.get(ACCOUNT, pair),
+            bus.get(PARAMS, pair),
+            bus.get(HALT, pair),
+            bus.hash_get(ORDERS, pair),
+            bus.read_last(FILLS, pair, FILLS_SHOWN),
+        )
+        wall_ms, exchange_ms = clock.wall_ms(), clock.exchange_ms()
+        return PairView(
+            pair=pair,
+            tick=tick,
+            tick_age_ms=None if tick is None else self._age_ms("LOB", pair, tick.beat, wall_ms - tick.ts),
+            rules=rules,
+            quotes=quotes,
+            quotes_age_ms=(
+                None
+                if quotes is None
+                else self._age_ms("QUOTES", pair, quotes.number + quotes.epoch, exchange_ms - quotes.ts_ms)
+            ),
+            account=account,
+            account_age_ms=(
+                None if account is None else self._age_ms("ACCOUNT", pair, account.ts_ms, exchange_ms - account.ts_ms)
+            ),
+            orders=tuple(orders.values()),
+            fills=tuple(fill for _, fill in fills),
+            params=params,
+            params_age_ms=None if params is None else float(max(exchange_ms - params.at_ms, 0)),
+            halt=halt,
+            mids=tuple(self._mids.get(pair, ())),
+        )
+
+    async def _piece(self, piece: str, pair: str) -> PieceView:
+        health: Health | None = await self._bus.get(HEALTH, pair, name=health_key(piece, pair))
+        if health is None:
+            self._seen.pop((piece, pair), None)
+            return PieceView(piece, pair)
+        wall_ms = time.time_ns() // 1_000_000
+        return PieceView(piece, pair, health, self._age_ms(piece, pair, health.beat, wall_ms - health.ts_ms))
+
+    def _age_ms(self, name: str, pair: str, mark: float, first_ms: float) -> float:
+        """Time since ``mark`` last changed here; at first sight ``first_ms`` by the writer's clock."""
+        now_ns = time.monotonic_ns()
+        seen = self._seen.get((name, pair))
+        if seen is None:
+            since_ns = now_ns - int(min(max(first_ms, 0.0), 86_400_000.0) * 1e6)
+            self._seen[name, pair] = (mark, since_ns)
+        elif seen[0] != mark:
+            since_ns = now_ns
+            self._seen[name, pair] = (mark, since_ns)
+        else:
+            since_ns = seen[1]
+        return (now_ns - since_ns) / 1e6
+
+    async def _answers(self, venue: VenueInfo) -> bool:
+        """Whether a simulated exchange on this machine answers; anything else is not ours to judge."""
+        if venue.mode != "sim" or venue.host != this_host():
+            return True
+        now_ns = time.monotonic_ns()
+        if self._asked is not None and self._asked[0] == venue.url and now_ns - self._asked[1] < ASK_EVERY_NS:
+            return self._asked[2]
+        try:
+            async with asyncio.timeout(ASK_S):
+                alive = await venue_finder.ask(venue.url) is not None
+        except TimeoutError:
+            alive = False
+        self._asked = (venue.url, now_ns, alive)
+        return alive
+
+    def _keep_mids(self, views: Sequence[PairView]) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns - self._mid_at_ns < 1_000_000_000:
+            return
+        self._mid_at_ns = now_ns
+        for view in views:
+            mid = None if view.tick is None or view.tick.mid_price is None else float(view.tick.mid_price)
+            self._mids.setdefault(view.pair, deque(maxlen=MIDS_KEPT)).append(mid)
+
+    def silent(self, error: BusError) -> PipelineView:
+        """The last picture with the reason why there is no newer one."""
+        view = self.last
+        return PipelineView(view.venue, view.redis, view.now_ms, view.pairs, (), (str(error),), view.notes)
+
+
+def clock_of(venue: VenueInfo) -> Clock:
+    """Exchange time as the venue's anchors say."""
+    return Clock(venue.speed, venue.anchor_wall_ms * 1_000_000, venue.anchor_exchange_ms * 1_000_000)
+
+
+def same_place(venue: VenueInfo | None, stamp: str) -> bool:
+    """Whether a stored message was made at this venue, in whatever run."""
+    return venue is None or place_of(stamp) == venue.place
