@@ -61,7 +61,8 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
 class Estimates(msgspec.Struct, frozen=True, kw_only=True):
     """Sigma, kappa and A with what they rest on; every number ``None`` until known.
 
-    sigma: relative, 1/sqrt(s); sigma_se its standard error. kappa: 1/price. intensity (A): 1/s a side.
+    sigma: relative, 1/sqrt(s); sigma_se its standard error, same unit (interval sigma +- 1.96 sigma_se).
+    kappa: 1/price. intensity (A): 1/s a side.
     *_low, *_high: 95 % interval. sample: taker orders. window_s: lookback used. mid: the price kappa is relative to.
     source: ``live``, ``warm`` (candles and recent trades) or ``prior``.
     """
@@ -78,6 +79,7 @@ class Estimates(msgspec.Struct, frozen=True, kw_only=True):
     sample: int = 0
     window_s: float = 0.0
     touch_share: float | None = None
+    mid: float | None = None
     kappa_source: str | None = None
     verdict: Verdict = Verdict.NO
     reason: str = ""
@@ -179,5 +181,6 @@ class Params(Stamped, kw_only=True):
     sigma_high: float | None = None
     ks: float | None = None
     ks_rejects: bool | None = None
+    arrival_cv: float | None = None
     fills: int = 0
     own_hits: int = 0

@@ -1,0 +1,384 @@
+"""All that `book` thinks: frames in, ticks and records out, the same live, on tapes and offline.
+
+Pure: the shell brings frames, our own orders and the time, and publishes what comes back. An error from `on_snapshot`
+or `on_update` means the book is void: resync. Until the next snapshot every tick says so and carries no price.
+Time in the records is the frames' own; while nothing happens the clock carries it on, a second behind, so that a frame
+still under way lands where it belongs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from lunomm.errors import BookError, MarketDataError, ModelError
+from lunomm.market.book import Applied, Book
+from lunomm.market.calibration import LOOKBACK_S, VOL_WINDOW_S, Calibrator
+from lunomm.market.clock import Now
+from lunomm.market.events import BookSnapshot, BookUpdate
+from lunomm.market.grid import SECOND_NS, GridRecorder
+from lunomm.market.levels import SideLevels
+from lunomm.market.own import OwnIntent, OwnOrders
+from lunomm.market.records import BookState, Estimates, GridRow, Level, OwnOrder, TakerOrder, Tick, Verdict
+from lunomm.market.rules import MarketStatus, PairRules, Side
+from lunomm.market.signals import imbalance, level_sums, mid_price, side_sums, vamp, vamp_float, weighted_mid
+from lunomm.market.trades import FairTouch, taker_orders
+from lunomm.market.volatility import DocumentVol, daily_percent
+from lunomm.market.warm import CandleClose, PublicFill, WarmStart
+
+VOL_PRICES: Final = ("mid", "weighted", "vamp")
+DEPTH: Final = 10
+GRACE_NS: Final = SECOND_NS
+STALE_STREAM_MS: Final = 10_000.0
+STALE_LAG_MS: Final = 3_000.0
+
+_NOBODY: Final = FairTouch(None, None)
+
+
+class Observer:
+    """One pair's market, watched.
+
+    Args:
+        vol_window_s: tau of the volatility, s. kappa_lookback_s: window of kappa and A, s.
+        vol_price: fair price whose volatility is measured: ``mid``, ``weighted`` or ``vamp``.
+        depth: levels a side in VAMP, imbalance and the tick.
+
+    Raises:
+        ModelError: an unknown vol_price, or a window that is not positive.
+    """
+
+    def __init__(
+        self,
+        rules: PairRules,
+        *,
+        vol_window_s: float = VOL_WINDOW_S,
+        kappa_lookback_s: float = LOOKBACK_S,
+        vol_price: str = "mid",
+        depth: int = DEPTH,
+    ) -> None:
+        if vol_price not in VOL_PRICES:
+            raise ModelError(f"volatility can be measured on {', '.join(VOL_PRICES)}, not on {vol_price!r}")
+        self.rules = rules
+        self.book = Book(rules, depth=depth)
+        self.fills = 0
+        """Fills seen so far; ``takers`` counts the taker orders they belong to."""
+        self.takers = 0
+        self._vol_price = vol_price
+        self._depth = depth
+        self._own = OwnOrders(self.book)
+        self._grid = GridRecorder(rules.pair)
+        self._calibrator = Calibrator(rules, lookback_s=kappa_lookback_s, vol_window_s=vol_window_s)
+        self._document = DocumentVol()
+        self._warm = WarmStart()
+        self._records: list[TakerOrder | GridRow] = []
+        self._void: BookState | None = BookState.RESYNC
+        self._touch = _NOBODY
+        self._status = MarketStatus.DISABLED
+        self._received_ns = 0
+        self._started_ms: int | None = None
+        self._taker_times: deque[int] = deque()
+        self._lookback_ms = round(kappa_lookback_s * 1000)
+        self._vamp: float | None = None
+        self._revision = -1
+        self._estimates: Estimates | None = None
+        self._shown: dict[Side, tuple[int, list[Level]]] = {}
+
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def on_snapshot(self, snapshot: BookSnapshot, now: Now) -> None:
+        """A new book.
+
+        Raises:
+            BookError: it contradicts itself; the book is void.
+        """
+        if self._void is None:
+            self._grid.lose()
+        try:
+            self.book.load(snapshot)
+        except MarketDataError as error:
+            self._break(error)
+            raise
+        self._void = None
+        self._received_ns = now.exchange_ns
+        if self._started_ms is None:
+            self._started_ms = snapshot.exchange_ns // 1_000_000
+        self._grid.recover(snapshot.exchange_ns, snapshot.sequence)
+        self._collect()
+        self._own.refresh()
+        self._shown.clear()
+        self._stand()
+        self._follow_vamp()
+
+    def on_update(self, update: BookUpdate, now: Now) -> Applied:
+        """One frame.
+
+        Raises:
+            SequenceGap, BookError: the frame does not fit; nothing of it was applied and the book is void.
+        """
+        book = self.book
+        if self._void is not None:
+            raise BookError(f"{self.rules.pair}: frame {update.sequence} without a snapshot", code="NO_SNAPSHOT")
+        at_ns = update.exchange_ns
+        grid = self._grid
+        due = at_ns > grid.due_ns
+        price = self._price() if due else None
+        try:
+            applied = book.apply(update)
+        except MarketDataError as error:
+            self._break(error)
+            raise
+        self._received_ns = now.exchange_ns
+        before = self._touch
+        own_ids = self._own.ids
+        self._own.after(update)
+        if self._own.ids or own_ids:
+            moved = self._own.touch() != before
+        else:
+            # The usual frame, without the tuples: are the best prices still where they were?
+            bids, asks = book.bids.keys, book.asks.keys
+            moved = (bids[-1] if bids else None) != before.bid or (-asks[-1] if asks else None) != before.ask
+        moved = moved or book.status is not self._status
+        if due or moved:
+            grid.advance(at_ns, price)
+            if due:
+                self._collect()
+            if moved:
+                self._stand()
+        grid.sequence = update.sequence
+        if applied.trades:
+            self._trade(applied, before, own_ids, at_ns)
+        self._follow_vamp()
+        return applied
+
+    def on_lost(self, now: Now) -> None:
+        """The stream was interrupted: the book is void until the next snapshot."""
+        self._break(None)
+
+    def set_own(self, own: Sequence[OwnIntent]) -> None:
+        """Replace the set of our own orders (those that rest or may)."""
+        self._own.set(own)
+        if self._void is None:
+            if self._grid.time_ns is not None and self._grid.time_ns < self.book.exchange_ns:
+                self._grid.advance(self.book.exchange_ns, None)
+            self._stand()
+
+    def warm(self, candles: Iterable[CandleClose], fills: Iterable[PublicFill]) -> None:
+        """Start from what the venue remembers: one-minute candles of the last hour, recent public trades."""
+        self._warm = WarmStart(tuple(candles), tuple(fills))
+        self._estimates = None
+
+    def finish(self) -> None:
+        """End of a tape: close the row under way, so that the estimates know everything."""
+        self._grid.close(self._price() if self._void is None else None)
+        self._collect()
+
+    def drain(self) -> list[TakerOrder | GridRow]:
+        """Records finished since the last call, in order."""
+        records, self._records = self._records, []
+        return records
+
+    # --- what it looks like ----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> BookState:
+        """Of the market alone, not of the connection. One-sided without our own orders is one-sided."""
+        if self._void is not None:
+            return self._void
+        if self._status is MarketStatus.DISABLED:
+            return BookState.DISABLED
+        bid, ask = self._touch
+        if bid is None and ask is None:
+            return BookState.EMPTY
+        if bid is None or ask is None:
+            return BookState.ONE_SIDED
+        return BookState.POSTONLY if self._status is MarketStatus.POSTONLY else BookState.OK
+
+    def estimates(self, now: Now) -> Estimates:
+        """Sigma, kappa and A as of the end of the last grid row; what is not ready yet from the warm start."""
+        self._catch_up(now)
+        if self._estimates is None or (self._warm.waiting and self._touch.two_sided):
+            half_spread, mid = self._touch.relative_half_spread(), self._touch.mid(self.rules)
+            self._estimates = self._warm.complete(self._calibrator.estimates(), half_spread, mid)
+        return self._estimates
+
+    @property
+    def ready(self) -> bool:
+        """Whether the live estimates, both of them, can be used: no warm start in them."""
+        known = self._estimates
+        return (
+            known is not None and known.sigma_source == "live" == known.kappa_source and known.verdict is not Verdict.NO
+        )
+
+    def tick(self, now: Now, *, beat: int, wall_ms: float, stream_age_ms: float | None, lag_ms: float | None) -> Tick:
+        """The whole picture.
+
+        Args:
+            beat: the publisher's count. wall_ms: its wall clock.
+            stream_age_ms: since any byte from the venue. lag_ms: arrival minus exchange time, ``None`` if not judged.
+        """
+        known = self.estimates(now)
+        usable = known.verdict is not Verdict.NO
+        tick = Tick(
+            pair=self.rules.pair,
+            ts=wall_ms,
+            exchange_ts=None,
+            sequence=None,
+            state=self.state,
+            beat=beat,
+            stream_age_ms=stream_age_ms,
+            lag_ms=lag_ms,
+            volatility=known.sigma,
+            volatility_daily_pct=daily_percent(known.sigma) if known.sigma is not None else None,
+            volatility_document_pct=self._document.percent(),
+            alpha=known.intensity if usable else None,
+            kappa=known.kappa if usable else None,
+            buffer_ready=self.ready,
+            trades_per_minute=self._trades_per_minute(),
+            estimates=known,
+        )
+        if self._void is None:
+            self._draw(tick)
+        late = (stream_age_ms is not None and stream_age_ms > STALE_STREAM_MS) or (
+            lag_ms is not None and lag_ms > STALE_LAG_MS
+        )
+        if late and self._void is None:
+            tick.state = BookState.STALE
+        return tick
+
+    def _draw(self, tick: Tick) -> None:
+        book, rules = self.book, self.rules
+        bids, asks = book.bids, book.asks
+        tick.exchange_ts = book.exchange_ns // 1_000_000
+        tick.sequence = book.sequence
+        tick.orders, tick.levels = book.order_count, book.level_count
+        tick.bids, tick.asks = self._ladder(bids), self._ladder(asks)
+        bid, ask = bids.best(), asks.best()
+        if tick.bids:
+            tick.best_bid, tick.best_bid_size = tick.bids[0].price, tick.bids[0].volume
+        if tick.asks:
+            tick.best_ask, tick.best_ask_size = tick.asks[0].price, tick.asks[0].volume
+        tick.order_imbalance = imbalance(bids.top_lots, asks.top_lots)
+        if bid is not None and ask is not None:
+            tick.mid_price = mid_price(bid, ask, rules)
+            tick.spread = rules.price(ask - bid)
+            tick.vamp = vamp(side_sums(bids), side_sums(asks), rules)
+            tick.weighted_mid = weighted_mid(bid, bids.lots[bid], ask, asks.lots[-ask], rules)
+        fair_bid, fair_ask = self._touch
+        if not self._own.ids:
+            tick.fair_mid, tick.fair_weighted_mid = tick.mid_price, tick.weighted_mid
+            tick.fair_best_bid, tick.fair_best_ask = tick.best_bid, tick.best_ask
+            return
+        tick.fair_best_bid = rules.price(fair_bid) if fair_bid is not None else None
+        tick.fair_best_ask = rules.price(fair_ask) if fair_ask is not None else None
+        if fair_bid is not None and fair_ask is not None:
+            tick.fair_mid = mid_price(fair_bid, fair_ask, rules)
+            bid_lots, ask_lots = self._fair_lots(fair_bid, fair_ask)
+            tick.fair_weighted_mid = weighted_mid(fair_bid, bid_lots, fair_ask, ask_lots, rules)
+        tick.own = self._own_orders()
+
+    def _own_orders(self) -> list[OwnOrder]:
+        rules = self.rules
+        return [
+            OwnOrder(
+                order_id=place.order.order_id,
+                intent_id=place.intent_id,
+                side=place.order.side,
+                price=rules.price(place.order.price),
+                volume=rules.volume(place.order.lots),
+                volume_ahead=rules.volume(place.lots_ahead),
+                orders_ahead=place.orders_ahead,
+            )
+            for place in self._own.places()
+        ]
+
+    def _ladder(self, levels: SideLevels) -> list[Level]:
+        """The best levels; rebuilt only when one of them changed, and then only those."""
+        revision, rows = self._shown.get(levels.side, (-1, []))
+        if revision != levels.revision:
+            rules = self.rules
+            # A revision counts every change of the top, and a level is a value: equal levels may be shared.
+            known: dict[tuple[Decimal, Decimal], Level] = {(row.price, row.volume): row for row in rows}
+            rows = []
+            for ticks, lots in levels.top(self._depth):
+                price, volume = rules.price(ticks), rules.volume(lots)
+                rows.append(known.get((price, volume)) or Level(price, volume))
+            self._shown[levels.side] = (levels.revision, rows)
+        return rows
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _break(self, error: MarketDataError | None) -> None:
+        self._void = BookState.CROSSED if error is not None and error.code == "CROSSED" else BookState.RESYNC
+        self._touch = _NOBODY
+        self._grid.lose()
+
+    def _stand(self) -> None:
+        """Note the touch as it stands; only an open market with two sides can be hit."""
+        book = self.book
+        self._touch = self._own.touch()
+        self._status = book.status
+        open_market = book.status is MarketStatus.ACTIVE
+        self._grid.stand(self._touch.relative_half_spread() if open_market else None)
+
+    def _price(self) -> float | None:
+        """The fair price whose volatility is measured, as it stands."""
+        bid, ask = self._touch
+        if bid is None or ask is None or self._status is not MarketStatus.ACTIVE:
+            return None
+        if self._vol_price == "mid":
+            return self.rules.price_float((bid + ask) / 2)
+        if self._vol_price == "weighted":
+            bid_lots, ask_lots = self._fair_lots(bid, ask)
+            return self.rules.price_float((bid * ask_lots + ask * bid_lots) / (bid_lots + ask_lots))
+        sums = [level_sums(self._own.levels(side, self._depth)) for side in (Side.BID, Side.ASK)]
+        return vamp_float(sums[0], sums[1], self.rules)
+
+    def _fair_lots(self, bid: int, ask: int) -> tuple[int, int]:
+        book, own = self.book, self._own
+        return book.bids.lots[bid] - own.lots_at(Side.BID, bid), book.asks.lots[-ask] - own.lots_at(Side.ASK, ask)
+
+    def _trade(self, applied: Applied, before: FairTouch, own_ids: dict[str, str], at_ns: int) -> None:
+        orders = taker_orders(applied, before, own_ids, self.rules, at_ns)
+        for order in orders:
+            self._calibrator.on_trade(order)
+            self._taker_times.append(order.exchange_ms)
+        self._records.extend(orders)
+        self.fills += len(applied.trades)
+        self.takers += len(orders)
+
+    def _follow_vamp(self) -> None:
+        bids, asks = self.book.bids, self.book.asks
+        revision = bids.revision + asks.revision  # both only grow
+        if revision != self._revision:
+            self._revision = revision
+            self._vamp = vamp_float(side_sums(bids), side_sums(asks), self.rules)
+        if self._vamp is not None:
+            self._document.push(self._vamp)
+
+    def _catch_up(self, now: Now) -> None:
+        """Carry the records' time on while no frame comes, by the clock's advance since the last one less the grace."""
+        if self._void is not None:
+            return
+        at_ns = self.book.exchange_ns + (now.exchange_ns - self._received_ns) - GRACE_NS
+        if at_ns > self._grid.due_ns:
+            self._grid.advance(at_ns, self._price())
+            self._collect()
+
+    def _collect(self) -> None:
+        for row in self._grid.drain():
+            self._calibrator.on_row(row)
+            self._records.append(row)
+            self._estimates = None
+
+    def _trades_per_minute(self) -> float | None:
+        """Taker orders over the lookback, or since the start while that is shorter; ``None`` in the first second."""
+        if self._started_ms is None or self._grid.time_ns is None:
+            return None
+        now_ms = max(self.book.exchange_ns, self._grid.time_ns) // 1_000_000
+        times = self._taker_times
+        while times and times[0] < now_ms - self._lookback_ms:
+            times.popleft()
+        span_ms = min(now_ms - self._started_ms, self._lookback_ms)
+        return len(times) * 60_000 / span_ms if span_ms >= 1000 else None

@@ -1,0 +1,147 @@
+"""Volatility of the fair price, per square root of a second.
+
+`TwoScaleVol` is what the model uses. A squared 1 s return carries twice the variance of the quote noise (a mid that
+flickers by 1 bp makes tick-by-tick volatility five times too high); so does a squared 20 s return, and their difference
+carries none. Source: Zhang, Mykland, Ait-Sahalia (2005), A tale of two time scales; here as exponentially weighted
+means, O(1) a grid point. `DocumentVol` is the user's document's, for comparison only: percent per update, not per time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+DAY_S: Final = 86_400.0
+
+FLOOR: Final = 0.001 / math.sqrt(DAY_S)
+"""Smallest volatility reported: 0.1 % a day. A dead market is not a riskless one."""
+
+MAX_HOLD_S: Final = 30.0
+"""A price older than this is not the present price: longer holes restart the returns."""
+
+
+def daily_percent(sigma: float) -> float:
+    """Relative volatility per sqrt(second) as percent per sqrt(day)."""
+    return 100.0 * sigma * math.sqrt(DAY_S)
+
+
+class TwoScaleVol:
+    """Two-scale exponentially weighted volatility on a regular grid.
+
+    Args:
+        step_s: grid step h, seconds.
+        scale: the slow return spans this many steps (K), at least 2.
+        window_s: tau, seconds: weight exp(-age / tau).
+    """
+
+    def __init__(self, *, step_s: float = 1.0, scale: int = 20, window_s: float = 600.0) -> None:
+        self.step_s = step_s
+        self.scale = scale
+        self.window_s = window_s
+        self._decay = 1.0 - math.exp(-step_s / window_s)
+        self._ring: deque[float] = deque(maxlen=scale)
+        self._fast = self._slow = 0.0
+        self._fast_weight = self._slow_weight = 0.0
+        self._missing = 0
+        self.points = 0
+        """Grid points with a price, held ones counted."""
+
+    def push(self, price: float | None) -> None:
+        """The price at the next grid point: the last one at or before it; ``None`` when there was no market.
+
+        Holes of up to ``MAX_HOLD_S`` are bridged by holding the last price; a longer one clears the ring, keeping both
+        sums: its jump says nothing about the speed of the price.
+        """
+        if price is None or not price > 0.0:
+            self._missing += 1
+            return
+        if self._missing:
+            if self._missing * self.step_s > MAX_HOLD_S:
+                self.clear_ring()
+            elif self._ring:
+                held = self._ring[-1]
+                for _ in range(self._missing):
+                    self._push_log(held)
+            self._missing = 0
+        self._push_log(math.log(price))
+
+    def skip(self, points: int) -> None:
+        """``points`` grid points without a price."""
+        self._missing += points
+
+    def clear_ring(self) -> None:
+        """Forget recent prices, not what was learned: the next return starts from the next price."""
+        self._ring.clear()
+        self._missing = 0
+
+    def _push_log(self, log_price: float) -> None:
+        ring, a = self._ring, self._decay
+        if ring:
+            change = log_price - ring[-1]
+            self._fast += a * (change * change - self._fast)
+            self._fast_weight += a * (1.0 - self._fast_weight)
+        if len(ring) == self.scale:
+            change = log_price - ring[0]
+            self._slow += a * (change * change - self._slow)
+            self._slow_weight += a * (1.0 - self._slow_weight)
+        ring.append(log_price)
+        self.points += 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether three slow returns' worth of grid points have been seen."""
+        return self.points >= 3 * self.scale and self._slow_weight > 0.0
+
+    def sigma(self) -> float | None:
+        """Relative volatility, 1/sqrt(s), at least ``FLOOR``; ``None`` until there is one slow return."""
+        if self._slow_weight <= 0.0:
+            return None
+        fast = self._fast / self._fast_weight
+        slow = self._slow / self._slow_weight
+        # The lower bound keeps an unlucky difference from announcing calm.
+        variance = max((slow - fast) / ((self.scale - 1) * self.step_s), 0.1 * slow / (self.scale * self.step_s))
+        return max(math.sqrt(variance), FLOOR)
+
+    def relative_error(self) -> float | None:
+        """Standard error of sigma over sigma, without noise: about sqrt(K h / (6 tau)) once the window is full.
+
+        The exact sum for a random walk: off-diagonal products of returns times (K / (K-1))^2, plus the diagonal; and
+        while the window fills, the effective number of returns of the weights used so far.
+        """
+        if self._slow_weight <= 0.0:
+            return None
+        keep = 1.0 - self._decay
+        # Weights a r^i, i < N, normalised: sum of squares = (1-r)/(1+r) (1+r^N)/(1-r^N), and 1 - r^N is the weight.
+        used = self._slow_weight
+        effective = (1.0 + keep) / (1.0 - keep) * used / (2.0 - used)
+        k = self.scale
+        off_diagonal = ((2 * k * k + 1) / (3 * k) - 1) * (k / (k - 1)) ** 2
+        return 0.5 * math.sqrt(2.0 * (1.0 + off_diagonal) / effective)
+
+
+DOCUMENT_VALUES: Final = 200
+
+
+class DocumentVol:
+    """The document's estimator: 100 sqrt(sum of squared relative changes / 200) over the last 200 VAMP values.
+
+    Percent per update. 200 values make 199 returns; the divisor is 200 all the same. Grows with the update rate and
+    the jitter of the deep book: shown for comparison, never fed to the model.
+    """
+
+    def __init__(self) -> None:
+        self._squares: deque[float] = deque(maxlen=DOCUMENT_VALUES - 1)
+        self._last: float | None = None
+
+    def push(self, vamp: float) -> None:
+        if self._last is not None and self._last > 0.0:
+            change = (vamp - self._last) / self._last
+            self._squares.append(change * change)
+        self._last = vamp
+
+    def percent(self) -> float | None:
+        """``None`` until 200 values have been seen."""
+        if len(self._squares) < DOCUMENT_VALUES - 1:
+            return None
+        return 100.0 * math.sqrt(math.fsum(self._squares) / DOCUMENT_VALUES)
