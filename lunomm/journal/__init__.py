@@ -1,1 +1,1 @@
-"""The gateway's durable record: SQLite (WAL, synchronous=FULL); intent before POST, every status, every fill."""
+"""The durable record of a gateway: SQLite, one file an account and venue. Imports trading; never the bus."""

@@ -1,0 +1,369 @@
+"""The durable record of one account at one venue: intent before POST, every status, every fill, the halt.
+
+A SQLite file in the state folder (WAL, synchronous=FULL, mode 0600), named by venue and account. A step of the
+reconciler is one transaction: it survives whole or not at all, and it is on the disk before the step's calls begin. A
+file of another account, another venue, a newer program, or one that is damaged is refused with advice: its fills cannot
+be made up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import msgspec
+
+from lunomm.errors import JournalError
+from lunomm.journal import schema
+from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, UPDATES, Table, checksum
+from lunomm.market.rules import Side
+from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate
+from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveUpdate
+from lunomm.trading.orders import Amounts, Order
+from lunomm.trading.restored import Restored, RestoredPair
+from lunomm.trading.working import REMEMBER_MS
+
+T = TypeVar("T")
+
+UPDATES_KEPT = 10_000
+"""ORDER_UPDATES kept for publishing again; their stream holds as many."""
+
+PRUNE_EVERY = 500
+
+
+class Journal:
+    """An open journal. Made by :func:`open_journal`; used by one process at a time (see ``lock``)."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+        self._place = 1 + max(
+            self._number("SELECT max(place) FROM fills"), self._number("SELECT max(place) FROM flows")
+        )
+        self._since_prune = 0
+
+    def close(self) -> None:
+        """Fold the log into the file and let go of both."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+        except sqlite3.Error as e:
+            raise JournalError(f"journal {self.path}: cannot be closed: {e}") from e
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def commit(self, saves: Sequence[Save]) -> None:
+        """Make one step durable, whole.
+
+        Raises:
+            JournalError: it could not be written (disk full, file gone): nothing of it may be acted on.
+        """
+        if not saves:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for save in saves:
+                    self._save(save)
+                self._prune(saves)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as e:
+            raise JournalError(
+                f"journal {self.path}: cannot be written: {e}. Free the disk or fix its permissions, then start again"
+            ) from e
+
+    def _save(self, save: Save) -> None:
+        if isinstance(save, SaveOrder):
+            self._put(ORDERS.upsert, _order_row(save.order))
+        elif isinstance(save, SaveFill):
+            self._put(FILLS.insert, (*_fill_row(save.fill), self._next_place()))
+        elif isinstance(save, SaveFlow):
+            flow = save.flow
+            mark = None if flow.mark is None else format(flow.mark, "f")
+            row = (flow.pair, flow.ref, format(flow.base, "f"), format(flow.counter, "f"), flow.ts_ms, mark)
+            self._put(FLOWS.insert, (*row, self._next_place()))
+        elif isinstance(save, SaveNote):
+            self._put(NOTES.upsert, (save.pair, save.name, save.value))
+        elif isinstance(save, SaveUpdate):
+            self._put(UPDATES.insert, (save.update.number, msgspec.json.encode(save.update).decode()))
+            self._since_prune += 1
+        elif isinstance(save, SaveHalt):
+            self._put(HALTS.upsert, (save.ts_ms, save.reason, None, None))
+
+    def _put(self, statement: str, row: Sequence[object]) -> None:
+        self._db.execute(statement, (*row, checksum(row)))
+
+    def _next_place(self) -> int:
+        self._place += 1
+        return self._place - 1
+
+    def _prune(self, saves: Sequence[Save]) -> None:
+        if self._since_prune < PRUNE_EVERY:
+            return
+        self._since_prune = 0
+        newest = max(s.update.number for s in saves if isinstance(s, SaveUpdate))
+        self._db.execute("DELETE FROM updates WHERE number <= ?", (newest - UPDATES_KEPT,))
+
+    def end_halt(self, who: str, now_ms: int) -> bool:
+        """End a standing halt; False when there is none."""
+        standing = self._rows(HALTS, "WHERE ended_ms IS NULL")
+        try:
+            for since_ms, reason, _, _ in standing:
+                self._put(HALTS.upsert, (since_ms, reason, now_ms, who))
+        except sqlite3.Error as e:
+            raise JournalError(f"journal {self.path}: the halt could not be ended: {e}") from e
+        return bool(standing)
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def restore(self, now_ms: int) -> Restored:
+        """Everything a successor must know.
+
+        Args:
+            now_ms: exchange time; orders that ended long before it are not handed back (their ids are).
+        """
+        used: dict[str, set[str]] = {}
+        orders: dict[str, list[Order]] = {}
+        for row in self._rows(ORDERS):
+            order = self._read(_order, row)
+            used.setdefault(order.pair, set()).add(order.intent_id)
+            if order.live or order.unbooked.base or now_ms - order.updated_ms < REMEMBER_MS:
+                orders.setdefault(order.pair, []).append(order)
+        entries: dict[str, list[tuple[int, Fill | Flow]]] = {}
+        for row in self._rows(FILLS):
+            entries.setdefault(str(row[0]), []).append((_int(row[-1]), self._read(_fill, row)))
+        for row in self._rows(FLOWS):
+            entries.setdefault(str(row[0]), []).append((_int(row[-1]), self._read(_flow, row)))
+        notes: dict[str, dict[str, str]] = {}
+        for pair, name, value in self._rows(NOTES):
+            notes.setdefault(str(pair), {})[str(name)] = str(value)
+        pairs = {
+            pair: RestoredPair(
+                tuple(orders.get(pair, ())),
+                frozenset(used.get(pair, ())),
+                tuple(entry for _, entry in sorted(entries.get(pair, []), key=lambda item: item[0])),
+                notes.get(pair, {}),
+            )
+            for pair in used.keys() | entries.keys() | (notes.keys() - {""})
+        }
+        halts = [str(row[1]) for row in self._rows(HALTS, "WHERE ended_ms IS NULL")]
+        last = self._number("SELECT max(number) FROM updates")
+        return Restored(pairs, notes.get("", {}), last, halts[0] if halts else None)
+
+    def fills(self, pair: str, after: tuple[int, int] | None = None) -> list[Fill]:
+        """Fills of a pair by (sequence, 0 for BID | 1 for ASK), those after ``after``."""
+        found = [self._read(_fill, row) for row in self._rows(FILLS, "WHERE pair = ?", (pair,))]
+        found.sort(key=fill_key)
+        return [fill for fill in found if after is None or fill_key(fill) > after]
+
+    def updates(self, after: int) -> list[OrderUpdate]:
+        """ORDER_UPDATES messages numbered above ``after``, oldest first."""
+        rows = self._rows(UPDATES, "WHERE number > ? ORDER BY number", (after,))
+        return [self._read(lambda r: msgspec.json.decode(str(r[1]), type=OrderUpdate), row) for row in rows]
+
+    def _rows(self, table: Table, where: str = "", values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        try:
+            rows = self._db.execute(f"{table.select} {where}", values).fetchall()
+        except sqlite3.Error as e:
+            _damaged(self.path, f"{table.name} cannot be read: {e}")
+        for row in rows:
+            if checksum(row[:-1]) != row[-1]:
+                _damaged(self.path, f"a row of {table.name} does not match its checksum")
+        return [row[:-1] for row in rows]
+
+    def _read(self, make: Callable[[Sequence[object]], T], row: Sequence[object]) -> T:
+        try:
+            return make(row)
+        except (ValueError, ArithmeticError, TypeError, msgspec.MsgspecError) as e:
+            _damaged(self.path, f"a row cannot be understood: {type(e).__name__}")
+
+    def _number(self, query: str) -> int:
+        try:
+            value = self._db.execute(query).fetchone()[0]
+        except sqlite3.Error as e:
+            _damaged(self.path, str(e))
+        return _int(value) if value is not None else 0
+
+
+def fill_key(fill: Fill) -> tuple[int, int]:
+    """Where a fill stands in FILLS::<pair>: its stream id is ``<sequence>-<0|1>``."""
+    return fill.sequence, 0 if fill.side is Side.BID else 1
+
+
+def journal_path(folder: Path, venue: str, account: str) -> Path:
+    """The file of one account at one venue. venue: anything printable; only letters and digits of it are used."""
+    return folder / f"journal-{re.sub(r'[^A-Za-z0-9]+', '-', venue).strip('-')[:80]}-{account}.sqlite3"
+
+
+def open_journal(path: Path, *, account: str, venue: str) -> Journal:
+    """Open, or make, the journal of one account at one venue.
+
+    Args:
+        account: hash of the account's smallest id. venue: the venue's key; both must be what the file says.
+
+    Raises:
+        JournalError: another account's or venue's, a newer program's, damaged, or not writable. Says what to do.
+    """
+    try:
+        _create(path)
+        db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    except (OSError, sqlite3.Error) as e:
+        raise JournalError(f"journal {path}: cannot be opened: {e}. Fix the folder's permissions") from e
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        _check(path, db, account, venue)
+        return Journal(path, db)
+    except sqlite3.Error as e:
+        db.close()
+        _damaged(path, str(e))
+    except JournalError:
+        db.close()
+        raise
+
+
+def _create(path: Path) -> None:
+    """The file exists and is its owner's alone; its log files inherit that."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def _check(path: Path, db: sqlite3.Connection, account: str, venue: str) -> None:
+    if path.stat().st_size == 0 or not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        _fill_new(db, account, venue)
+        return
+    if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        raise JournalError(f"journal {path}: another program's file. Move it away, or set LUNOMM_STATE_DIR elsewhere")
+    if db.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+        _damaged(path, "its integrity check fails")
+    header = dict(db.execute("SELECT name, value FROM header").fetchall())
+    if any(checksum(row[:-1]) != row[-1] for row in db.execute(HEADER.select)):
+        _damaged(path, "its header does not match its checksum")
+    version = header.get("schema", "")
+    if not version.isdigit() or int(version) != schema.SCHEMA:
+        raise JournalError(
+            f"journal {path}: schema {version[:8] or 'unknown'}, this program writes {schema.SCHEMA}. "
+            "Use the lunomm version that wrote it, or move the file away"
+        )
+    for name, mine in (("account", account), ("venue", venue)):
+        if header.get(name) != mine:
+            raise JournalError(
+                f"journal {path}: is of {name} {header.get(name, 'unknown')[:80]}, this gateway serves {mine[:80]}. "
+                "Move the file away, or set LUNOMM_STATE_DIR elsewhere"
+            )
+
+
+def _fill_new(db: sqlite3.Connection, account: str, venue: str) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    for table in schema.TABLES:
+        db.execute(table.create)
+    for row in (("schema", str(schema.SCHEMA)), ("account", account), ("venue", venue)):
+        db.execute(HEADER.insert, (*row, checksum(row)))
+    db.execute("COMMIT")
+
+
+def _damaged(path: Path, why: str) -> NoReturn:
+    raise JournalError(
+        f"journal {path}: damaged: {why[:120]}. It cannot be trusted: check open orders on the exchange, move the file "
+        "(and its -wal and -shm) away, then start again",
+        code="JOURNAL_DAMAGED",
+    )
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------
+
+
+def _order_row(o: Order) -> tuple[object, ...]:
+    amounts = [
+        format(value, "f")
+        for part in (o.filled, o.booked)
+        for value in (part.base, part.counter, part.fee_base, part.fee_counter)
+    ]
+    return (
+        o.client_order_id, o.pair, o.intent_id, o.side.value, o.level, format(o.price, "f"), format(o.volume, "f"),
+        o.state.value, o.order_id, o.code, int(o.orphan), o.created_ms, o.timestamp_ms, o.ttl_ms, o.updated_ms,
+        o.version, *amounts,
+    )  # fmt: skip
+
+
+def _order(r: Sequence[object]) -> Order:
+    amounts = [Decimal(str(value)) for value in r[16:24]]
+    return Order(
+        client_order_id=str(r[0]),
+        pair=str(r[1]),
+        intent_id=str(r[2]),
+        side=Side(str(r[3])),
+        level=_int(r[4]),
+        price=Decimal(str(r[5])),
+        volume=Decimal(str(r[6])),
+        state=OrderState(str(r[7])),
+        order_id=_text(r[8]),
+        code=_text(r[9]),
+        orphan=bool(r[10]),
+        created_ms=_int(r[11]),
+        timestamp_ms=_int(r[12]),
+        ttl_ms=_int(r[13]),
+        updated_ms=_int(r[14]),
+        version=_int(r[15]),
+        filled=Amounts(*amounts[:4]),
+        booked=Amounts(*amounts[4:]),
+    )
+
+
+def _fill_row(f: Fill) -> tuple[object, ...]:
+    return (
+        f.pair, f.sequence, f.side.value, f.intent_id, f.client_order_id, f.order_id, format(f.price, "f"),
+        format(f.volume, "f"), format(f.counter, "f"), format(f.fee_base, "f"), format(f.fee_counter, "f"),
+        int(f.maker), f.ts_ms, None if f.fair is None else repr(f.fair),
+    )  # fmt: skip
+
+
+def _fill(r: Sequence[object]) -> Fill:
+    return Fill(
+        pair=str(r[0]),
+        sequence=_int(r[1]),
+        side=Side(str(r[2])),
+        intent_id=_text(r[3]),
+        client_order_id=_text(r[4]),
+        order_id=str(r[5]),
+        price=Decimal(str(r[6])),
+        volume=Decimal(str(r[7])),
+        counter=Decimal(str(r[8])),
+        fee_base=Decimal(str(r[9])),
+        fee_counter=Decimal(str(r[10])),
+        maker=bool(r[11]),
+        ts_ms=_int(r[12]),
+        fair=None if r[13] is None else float(str(r[13])),
+    )
+
+
+def _flow(r: Sequence[object]) -> Flow:
+    return Flow(
+        pair=str(r[0]),
+        ref=str(r[1]),
+        base=Decimal(str(r[2])),
+        counter=Decimal(str(r[3])),
+        ts_ms=_int(r[4]),
+        mark=None if r[5] is None else Decimal(str(r[5])),
+    )
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("not an integer")
+    return value
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,271 @@
+"""One pair: what is wanted compared with what is there, by intent id and never by price or size.
+
+For each live order: wanted, it stays; not wanted, it is cancelled and read until the venue says it has left the book;
+unknown, it is looked up until found or proven absent. For each wanted intent whose id was never used: once its slot is
+proven free and the limits approve, it is journaled and placed, once. What is wanted is the quoter's; whether anything
+may be is not (`Shared.may_quote`): halted, stopping, a closed gate, no user stream or no quoter all mean that nothing
+is wanted.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from lunomm.errors import LunommError
+from lunomm.market.clock import Now
+from lunomm.market.rules import PairRules, Side
+from lunomm.quoting.inputs import OrderState, UpdateKind
+from lunomm.quoting.intents import Intent
+from lunomm.trading import situation
+from lunomm.trading.chores import SECOND, Chore
+from lunomm.trading.events import (
+    Cancel,
+    Flow,
+    Place,
+    PublishOrders,
+    ReadOrder,
+    ReadTrades,
+    SaveFill,
+    SaveFlow,
+    SaveNote,
+    VenueTrade,
+)
+from lunomm.trading.inventory import Uptime
+from lunomm.trading.ledger import FIRST_MS, Ledger, in_order
+from lunomm.trading.limits import Approved, DailyLoss, Held, Refused, Verdict, check
+from lunomm.trading.orders import Order, OrderEvent, book, client_order_id, intent_of, move
+from lunomm.trading.restored import RestoredPair
+from lunomm.trading.shared import Shared
+from lunomm.trading.tracking import REPEAT_NS
+from lunomm.trading.wanted import Wanted
+from lunomm.trading.working import Working
+
+SLOT_PACE_NS = SECOND // 2
+"""At most one new order a slot in this time, however fast the quoter changes its mind."""
+
+TRADES_NS = 30 * SECOND
+"""Between two looks at the account's trades when nothing is missing."""
+
+LAG_NS = 3 * SECOND
+"""Fills known for so long without their trade row: rows are asked for again from the order's beginning."""
+
+REFERENCE_NS = 10 * SECOND
+RULES_NS = 60 * SECOND
+FEES_NS = 3600 * SECOND
+
+
+class Desk:
+    """One pair of one account.
+
+    Args:
+        pair, base, counter: names. shared: the account's common state. restored: the journal's record of the pair.
+        now: the start.
+    """
+
+    def __init__(self, pair: str, base: str, counter: str, shared: Shared, restored: RestoredPair, now: Now) -> None:
+        self.pair, self.base, self.counter = pair, base, counter
+        self.shared = shared
+        self.working = Working(pair, base, counter, shared, restored, now.mono_ns)
+        self.ledger = Ledger(pair, restored)
+        notes = restored.notes
+        self._epoch = int(notes["epoch"]) if "epoch" in notes else None
+        self.wanted = Wanted(pair, self._epoch)
+        day = int(notes["day"]) if "day" in notes else None
+        self.daily = DailyLoss(day, Decimal(notes["day_total"]) if "day_total" in notes else None)
+        self.uptime = Uptime()
+        self.rules: PairRules | None = None
+        self.fees: tuple[Decimal, Decimal] | None = None
+        self.reference: Decimal | None = None
+        self.reference_ns = 0
+        self.rules_chore, self.fees_chore = Chore(due_ns=now.mono_ns), Chore(due_ns=now.mono_ns)
+        self.reference_chore = Chore(due_ns=now.mono_ns)
+        self.held: dict[Side, str] = {}
+        self._placed_ns: dict[tuple[Side, int], int] = {}
+        self._missing_ns: int | None = None
+
+    # --- facts ---
+
+    @property
+    def ready(self) -> bool:
+        """Whether the venue was read as a start must: nothing is placed before."""
+        known = self.rules is not None and self.fees is not None and self.wanted.asked
+        return known and self.ledger.opened and self.working.looked and self.shared.balances.ready
+
+    def see_quotes(self, now: Now) -> None:
+        """The newest quotes changed: remember their fair price and their quoter."""
+        quotes = self.wanted.last()
+        if quotes is None:
+            return
+        self.ledger.fairs.add(now.exchange_ms, quotes.fair)
+        if quotes.epoch != self._epoch:
+            self._epoch = quotes.epoch
+            self.shared.out.append(SaveNote(self.pair, "epoch", str(quotes.epoch)))
+
+    def traded(self, trades: tuple[VenueTrade, ...], now: Now) -> None:
+        """Rows of the account's trades: ours become fills, each once; others' are flows."""
+        working, shared = self.working, self.shared
+        working.trades.done()
+        by_id = {o.order_id: o for o in working.orders.values() if o.order_id is not None}
+        for trade in in_order(t for t in trades if t.pair == self.pair):
+            order = working.orders.get(trade.client_order_id) or by_id.get(trade.order_id)
+            ours = order.client_order_id if order is not None else trade.client_order_id
+            if order is None and intent_of(ours, self.pair) is None:
+                ours = ""
+            entry = self.ledger.take(trade, ours or None)
+            if entry is None:
+                continue
+            if isinstance(entry, Flow):
+                self.flowed(entry, now)
+                continue
+            shared.out.append(SaveFill(entry))
+            if order is not None:
+                order = working.orders[order.client_order_id]
+                working.put(order, book(order, trade.amounts, now.exchange_ms), now)
+                continue
+            shared.balances.shift(self.base, trade.amounts.net_base(trade.side), now.mono_ns)
+            shared.balances.shift(self.counter, trade.amounts.net_counter(trade.side), now.mono_ns)
+        missing = bool(working.unbooked)
+        self._missing_ns = (self._missing_ns or now.mono_ns) if missing else None
+        working.trades.want(now.mono_ns + (SECOND // 2 if missing else TRADES_NS))
+
+    def flowed(self, flow: Flow, now: Now) -> None:
+        """Money that moved by other hands."""
+        self.shared.out.append(SaveFlow(flow))
+        self.shared.balances.shift(self.base, flow.base, now.mono_ns)
+        self.shared.balances.shift(self.counter, flow.counter, now.mono_ns)
+
+    def ask_trades(self, now: Now) -> None:
+        """Ask for trade rows when they are due."""
+        if not self.working.trades.start(now.mono_ns):
+            return
+        late = self._missing_ns is not None and now.mono_ns - self._missing_ns > LAG_NS
+        if self.ledger.sequence is not None and not late:
+            ask = ReadTrades(self.pair, self.ledger.sequence + 1, None)
+        else:
+            oldest = min((o.created_ms for o in self.working.unbooked), default=None) if late else None
+            since = self.ledger.since_ms(now.exchange_ms)
+            # A row may have come late, behind a higher sequence: from the oldest unaccounted order on, all again.
+            ask = ReadTrades(
+                self.pair, None, since if oldest is None else min(since, oldest) if not self.ledger.sequence else oldest
+            )
+        self.shared.out.append(ask)
+
+    def open(self, now: Now) -> None:
+        """The account's first start for the pair: keep what it holds and which share of its worth that is."""
+        if self.ledger.first_ms is None:
+            self.ledger.first_ms = now.exchange_ms
+            self.shared.out.append(SaveNote(self.pair, FIRST_MS, str(now.exchange_ms)))
+        if self.ledger.opened or self.reference is None or not self.shared.balances.ready:
+            return
+        balances = self.shared.balances
+        notes = self.ledger.open(balances.expected(self.base), balances.expected(self.counter), self.reference)
+        self.shared.out += [SaveNote(self.pair, name, value) for name, value in notes.items()]
+
+    def judge_loss(self, now: Now) -> None:
+        """Halt when the day has cost more than allowed."""
+        profit = self.ledger.pnl(self.reference)
+        if profit is None:
+            return
+        before = self.daily.day
+        reason = self.daily.judge(profit.total, now.exchange_ms, self.shared.settings.limits)
+        if self.daily.day != before:
+            self.shared.out.append(SaveNote(self.pair, "day", str(self.daily.day)))
+            self.shared.out.append(SaveNote(self.pair, "day_total", format(profit.total, "f")))
+        if reason is not None:
+            self.shared.halt(reason, now)
+
+    # --- acting ---
+
+    def act(self, now: Now, *, may_place: bool) -> None:
+        """Cancel, look up and place until the venue matches what is wanted."""
+        quotes = self.wanted.current(now.mono_ns) if self.shared.may_quote(now.mono_ns) else None
+        intents = {intent.id: intent for intent in quotes.intents} if quotes is not None else {}
+        # Before the quoter's key was read once, nothing is known to be unwanted.
+        judged = self.wanted.asked or self.shared.halted is not None or self.shared.stopping
+        for order in self.working.live():
+            self._tend(order, judged and (order.orphan or order.intent_id not in intents), now)
+        for cid, track in list(self.working.tracks.items()):
+            if track.read.start(now.mono_ns):
+                known = self.working.orders.get(cid)
+                if known is not None:
+                    track.asked_late = track.is_late(known, self.shared.settings, now.mono_ns, now.exchange_ms)
+                self.shared.out.append(ReadOrder(self.pair, cid, known.order_id if known else track.order_id))
+        if may_place and intents:
+            for intent in intents.values():
+                self._want(intent, set(intents), now)
+        sides = {order.side for order in self.working.live() if order.state is OrderState.WORKING}
+        self.uptime.note(len(sides) == 2, now.mono_ns)
+        if self.working.dirty:
+            self.working.dirty = False
+            self.shared.out.append(PublishOrders(self.pair, self.working.views()))
+
+    def _tend(self, order: Order, unwanted: bool, now: Now) -> None:
+        """One live order: cancel it when it is not wanted, ask again while its cancel is not confirmed."""
+        track = self.working.tracks[order.client_order_id]
+        if order.order_id is None:
+            if order.state is OrderState.UNKNOWN and track.read.due_ns is None and track.read.busy_ns is None:
+                track.read.want(now.mono_ns)
+            return
+        if order.state is OrderState.WORKING and unwanted:
+            order = self.working.event(order.client_order_id, OrderEvent.CANCEL, now) or order
+            track.cancel.want(now.mono_ns)
+        if order.state is OrderState.CANCELLING:
+            if track.cancel.due_ns is None:
+                track.cancel.want(track.cancel.asked_ns + REPEAT_NS)
+            if track.cancel.start(now.mono_ns):
+                self.shared.out.append(Cancel(self.pair, order.client_order_id, order.order_id or ""))
+
+    def _want(self, intent: Intent, wanted: set[str], now: Now) -> None:
+        """One wanted intent: place it if its id is new, its slot proven free, and the limits approve."""
+        slot = (intent.side, intent.level)
+        if intent.id in self.working.used or any((o.side, o.level) == slot for o in self.working.live()):
+            self.held.pop(intent.side, None)
+            return
+        if now.mono_ns < max(self.shared.pause_ns, self._placed_ns.get(slot, -SLOT_PACE_NS) + SLOT_PACE_NS):
+            return
+        verdict = self._judge(intent, wanted, now)
+        if isinstance(verdict, Held):
+            self.held[intent.side] = verdict.code
+            self.shared.balances_wanted |= verdict.code == "BALANCE"
+            return
+        self.held.pop(intent.side, None)
+        if isinstance(verdict, Refused):
+            order = self._make(intent, now)
+            after = self.working.put(order, move(order, OrderEvent.REJECT, now.exchange_ms, code=verdict.code), now)
+            self.shared.tell_order(UpdateKind.REFUSAL, after, now, message=verdict.message)
+            return
+        self._place(verdict, now)
+
+    def _place(self, approved: Approved, now: Now) -> None:
+        intent = approved.intent
+        order = self._make(intent, now)
+        order = self.working.put(order, move(order, OrderEvent.SEND, now.exchange_ms), now)
+        self._placed_ns[(intent.side, intent.level)] = now.mono_ns
+        self.shared.out.append(Place(order))
+
+    def _make(self, intent: Intent, now: Now) -> Order:
+        order = Order(
+            pair=self.pair,
+            intent_id=intent.id,
+            client_order_id=client_order_id(self.pair, intent.id),
+            side=intent.side,
+            level=intent.level,
+            price=intent.price,
+            volume=intent.size,
+            created_ms=now.exchange_ms,
+            timestamp_ms=now.exchange_ms,
+            ttl_ms=self.shared.settings.ttl_ms,
+            updated_ms=now.exchange_ms,
+            sent_mono_ns=now.mono_ns,
+        )
+        self.working.add(order, now.mono_ns)
+        return order
+
+    def _judge(self, intent: Intent, wanted: set[str], now: Now) -> Verdict:
+        """The limits' word; a check that fails in any way has tripped."""
+        try:
+            facts = situation.of(self, wanted, now)
+            return Held("NOT_READY") if facts is None else check(intent, facts, self.shared.settings.limits)
+        except (ArithmeticError, ValueError, TypeError, LookupError, LunommError) as error:
+            self.shared.halt(f"LIMIT_CHECK: {type(error).__name__} while checking {intent.id[:40]}: {error}", now)
+            return Held("LIMIT_CHECK")

@@ -1,0 +1,371 @@
+"""One account's gateway as a pure state machine: `step(event, now) -> actions`.
+
+Start and crash recovery are one path. The venue is read first (rules, fees, balances, market, open orders, trades,
+every order the journal leaves open), then the quoter's key; orders that are still wanted stay, the rest are cancelled;
+only then is anything placed. While it runs the same reads come back in their own time, so an orphan, a lost message or
+money moved by other hands is found. Stopping is wanting nothing: every order down, each end read, then two empty
+listings.
+
+Nothing here waits or calls: the process around it performs each step's saves in one transaction, then the rest, and
+hands back what came of it as events. That is what lets thousands of fault-injected runs drive this very object on a
+virtual clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from lunomm.errors import OrderStateError
+from lunomm.market.clock import Now
+from lunomm.trading import report
+from lunomm.trading.balances import Balances
+from lunomm.trading.chores import SECOND, Chore
+from lunomm.trading.desk import FEES_NS, REFERENCE_NS, RULES_NS, Desk
+from lunomm.trading.events import (
+    Action,
+    BalanceSeen,
+    BalancesRead,
+    CancelReturned,
+    Event,
+    FeesRead,
+    FillSeen,
+    Gate,
+    HaltAsked,
+    Halted,
+    OpenOrdersRead,
+    OrderRead,
+    Posted,
+    PostRejected,
+    PostUnknown,
+    PublishAccount,
+    QuotesSeen,
+    ReadBalances,
+    ReadFailed,
+    ReadFees,
+    ReadOpenOrders,
+    ReadReference,
+    ReadRules,
+    ReferenceRead,
+    RulesRead,
+    SaveNote,
+    StatusSeen,
+    Stop,
+    TradesRead,
+    UserStream,
+)
+from lunomm.trading.orders import Order
+from lunomm.trading.restored import Restored, RestoredPair
+from lunomm.trading.shared import Settings, Shared
+
+ACCOUNT_NS = SECOND
+"""Longest time between two ACCOUNT messages."""
+
+IDLE_NS = SECOND // 4
+"""Longest sleep between two steps."""
+
+BOOK_LAST_NS = 3 * SECOND
+"""How long a stopping gateway waits for the trade rows of its last fills."""
+
+CLEAN_LISTINGS = 2
+
+
+class Reconciler:
+    """All pairs of one account.
+
+    Args:
+        legs: pair -> (base, counter). settings: limits and times. restored: the journal's record. now: the start.
+    """
+
+    def __init__(self, legs: Mapping[str, tuple[str, str]], settings: Settings, restored: Restored, now: Now) -> None:
+        balances = Balances({asset for both in legs.values() for asset in both})
+        self.shared = Shared(settings, balances, restored.number, restored.halt)
+        self.shared.legs = dict(legs)
+        self.shared.orders = self.live
+        self.shared.stream_down_ns = now.mono_ns
+        self.desks = {
+            pair: Desk(pair, base, counter, self.shared, restored.pairs.get(pair, RestoredPair()), now)
+            for pair, (base, counter) in legs.items()
+        }
+        self._notes = dict(restored.notes)
+        self._balances_chore = Chore(due_ns=now.mono_ns)
+        self._account_ns: int | None = None
+        self._clean: dict[str, int] = {}
+        self._flat_ns: int | None = None
+        self._told_halt = False
+
+    # --- what the process asks ---
+
+    def live(self) -> list[Order]:
+        """Every order that may rest on the venue."""
+        return [order for desk in self.desks.values() for order in desk.working.live()]
+
+    @property
+    def ready(self) -> bool:
+        return all(desk.ready for desk in self.desks.values())
+
+    @property
+    def done(self) -> bool:
+        """Stopped and verified: no live order, and each pair listed empty twice since."""
+        shared = self.shared
+        return shared.stopping and self._flat_ns is not None and all(
+            self._clean.get(pair, 0) >= CLEAN_LISTINGS for pair in self.desks
+        )  # fmt: skip
+
+    def wake_ns(self, now: Now) -> int:
+        """Own monotonic time of the next step, if nothing happens before."""
+        times = [now.mono_ns + IDLE_NS]
+        for desk in self.desks.values():
+            chores = [
+                desk.working.trades,
+                desk.working.listing,
+                desk.rules_chore,
+                desk.fees_chore,
+                desk.reference_chore,
+            ]
+            for track in desk.working.tracks.values():
+                chores += [track.read, track.cancel]
+            times += [at for chore in chores if (at := chore.wake_ns()) is not None]
+            expires = desk.wanted.expires_ns()
+            if expires is not None and expires > now.mono_ns:
+                times.append(expires)
+        return max(min(times), now.mono_ns + SECOND // 1000)
+
+    # --- the machine ---
+
+    def step(self, event: Event, now: Now) -> list[Action]:
+        """Take one event, bring the venue closer to what is wanted, and return what to do for it, saves first."""
+        shared = self.shared
+        try:
+            self._take(event, now)
+        except OrderStateError as error:
+            shared.halt(f"VENUE_CONTRADICTS: {error}", now)
+        if shared.halted is not None and not self._told_halt:
+            self._told_halt = True
+            if not any(isinstance(action, Halted) for action in shared.out):
+                shared.out.append(Halted(shared.halted, now.exchange_ms))
+        self._account(now)
+        for desk in self.desks.values():
+            desk.act(now, may_place=desk.ready and shared.balances.ready)
+            desk.ask_trades(now)
+        self._ask(now)
+        self._settle_stop(now)
+        self._save_expected()
+        self._report(now)
+        out, shared.out = shared.out, []
+        return out
+
+    def _take(self, event: Event, now: Now) -> None:
+        shared = self.shared
+        if isinstance(event, BalancesRead):
+            self._balances_chore.done()
+            self._balances_chore.want(now.mono_ns + shared.settings.balance_ns)
+            for asset in shared.balances.load(event.balances, event.asked_mono_ns, now.mono_ns):
+                self._tell_balance(asset, now)
+        elif isinstance(event, BalanceSeen):
+            seen = shared.balances.see(event.account_id, event.row_index, event.total, event.available, now.mono_ns)
+            if seen is not None:
+                self._tell_balance(seen, now)
+        elif isinstance(event, UserStream):
+            self._stream(event.up, now)
+        elif isinstance(event, Gate):
+            if event.open:
+                shared.closed.pop(event.name, None)
+            else:
+                shared.closed[event.name] = event.reason
+        elif isinstance(event, HaltAsked):
+            shared.halt(event.reason, now)
+        elif isinstance(event, Stop):
+            self._stop(now)
+        elif isinstance(event, ReadFailed):
+            self._failed(event, now)
+        else:
+            pair = getattr(event, "pair", None)
+            desk = self.desks.get(pair) if pair is not None else None
+            if desk is not None:
+                self._take_for(desk, event, now)
+
+    def _take_for(self, desk: Desk, event: Event, now: Now) -> None:
+        """An event of one pair."""
+        working = desk.working
+        if isinstance(event, QuotesSeen):
+            if desk.wanted.offer(event.quotes, now.mono_ns):
+                desk.see_quotes(now)
+        elif isinstance(event, Posted):
+            working.posted(event.client_order_id, event.order_id, now)
+        elif isinstance(event, PostRejected):
+            working.rejected(event.client_order_id, event.code, event.message, now)
+        elif isinstance(event, PostUnknown):
+            working.unknown(event.client_order_id, now)
+        elif isinstance(event, CancelReturned):
+            working.cancel_returned(event.client_order_id, now)
+        elif isinstance(event, OrderRead):
+            working.read(event.client_order_id, event.order, now)
+        elif isinstance(event, OpenOrdersRead):
+            asked = working.listing.asked_ns
+            found = working.listed(event.orders, now)
+            if self._flat_ns is not None and asked >= self._flat_ns:
+                self._clean[desk.pair] = self._clean.get(desk.pair, 0) + 1 if found == 0 else 0
+        elif isinstance(event, TradesRead):
+            desk.traded(event.trades, now)
+        elif isinstance(event, StatusSeen):
+            working.status_seen(event, now)
+        elif isinstance(event, FillSeen):
+            working.fill_seen(event, now)
+        elif isinstance(event, RulesRead):
+            desk.rules = event.rules
+            desk.rules_chore.done()
+            desk.rules_chore.want(now.mono_ns + RULES_NS)
+        elif isinstance(event, FeesRead):
+            desk.fees = (event.maker, event.taker)
+            desk.fees_chore.done()
+            desk.fees_chore.want(now.mono_ns + FEES_NS)
+        elif isinstance(event, ReferenceRead):
+            desk.reference_chore.done()
+            desk.reference_chore.want(now.mono_ns + REFERENCE_NS)
+            if event.price is not None and event.price > 0:
+                desk.reference, desk.reference_ns = event.price, now.mono_ns
+
+    def _stream(self, up: bool, now: Now) -> None:
+        shared = self.shared
+        if up and not shared.stream_up:
+            # Nothing on the stream tells the present state: orders, trades and balances are read.
+            for desk in self.desks.values():
+                desk.working.listing.want(now.mono_ns)
+                desk.working.trades.want(now.mono_ns)
+            self._balances_chore.want(now.mono_ns)
+        if not up and shared.stream_up:
+            shared.stream_down_ns = now.mono_ns
+        shared.stream_up = up
+
+    def _stop(self, now: Now) -> None:
+        self.shared.stopping = True
+        for desk in self.desks.values():
+            desk.working.listing.want(now.mono_ns)
+
+    def _failed(self, event: ReadFailed, now: Now) -> None:
+        """A read gave nothing: it comes again after a while, growing with each failure."""
+        desk = self.desks.get(event.pair)
+        chore: Chore | None = None
+        if event.kind == "ReadBalances":
+            chore = self._balances_chore
+        elif desk is not None and event.kind == "ReadOrder":
+            track = desk.working.tracks.get(event.key)
+            chore = track.read if track is not None else None
+        elif desk is not None:
+            chore = {
+                "ReadOpenOrders": desk.working.listing,
+                "ReadTrades": desk.working.trades,
+                "ReadRules": desk.rules_chore,
+                "ReadFees": desk.fees_chore,
+                "ReadReference": desk.reference_chore,
+            }.get(event.kind)
+        if chore is not None:
+            chore.failed(now.mono_ns, event.retry_after_s)
+
+    # --- the account ---
+
+    def _account(self, now: Now) -> None:
+        """Anchor what we expect to hold, open new pairs, find money that moved by other hands, judge the day's loss."""
+        balances = self.shared.balances
+        if not balances.ready:
+            return
+        for asset in sorted(balances.assets):
+            if not balances.anchored(asset):
+                kept = self._notes.get(f"expected:{asset}")
+                held = balances.held(asset)
+                balances.anchor(asset, Decimal(kept) if kept is not None else held.total if held else Decimal(0))
+        for desk in self.desks.values():
+            desk.open(now)
+        for asset in sorted(balances.assets):
+            self._drifted(asset, now)
+        for desk in self.desks.values():
+            desk.judge_loss(now)
+
+    def _drifted(self, asset: str, now: Now) -> None:
+        desks = [desk for desk in self.desks.values() if asset in (desk.base, desk.counter)]
+        if not all(desk.working.looked and desk.ledger.opened for desk in desks):
+            return
+        if any(desk.working.unbooked for desk in desks):
+            return
+        drift = self.shared.balances.drift(asset, now.mono_ns)
+        if drift is None:
+            if self.shared.balances.suspect(asset):
+                for desk in desks:
+                    # Before calling it a flow: were there trades we have not heard of?
+                    desk.working.trades.want(max(now.mono_ns, desk.working.trades.asked_ns + SECOND))
+            return
+        desk, zero = desks[0], Decimal(0)
+        ref = f"balance-{asset}-{now.exchange_ms}"
+        base, counter = (drift, zero) if asset == desk.base else (zero, drift)
+        flow = desk.ledger.flow(ref, base, counter, now.exchange_ms)
+        if flow is not None:
+            desk.flowed(flow, now)
+
+    def _tell_balance(self, asset: str, now: Now) -> None:
+        desk = next(desk for desk in self.desks.values() if asset in (desk.base, desk.counter))
+        self.shared.tell_balance(desk.pair, self.shared.balances.balance(asset), now)
+
+    def _save_expected(self) -> None:
+        balances = self.shared.balances
+        for asset in sorted(balances.assets):
+            if balances.anchored(asset):
+                name, value = f"expected:{asset}", format(balances.expected(asset), "f")
+                if self._notes.get(name) != value:
+                    self._notes[name] = value
+                    self.shared.out.append(SaveNote("", name, value))
+
+    # --- recurring reads, the end, the report ---
+
+    def _ask(self, now: Now) -> None:
+        shared = self.shared
+        if shared.balances_wanted:
+            shared.balances_wanted = False
+            # Not more than twice a second, whoever asks.
+            self._balances_chore.want(max(now.mono_ns, self._balances_chore.asked_ns + SECOND // 2))
+        if self._balances_chore.start(now.mono_ns):
+            shared.out.append(ReadBalances())
+        for pair, desk in self.desks.items():
+            if pair in shared.rules_wanted:
+                shared.rules_wanted.discard(pair)
+                desk.rules_chore.want(max(now.mono_ns, desk.rules_chore.asked_ns + SECOND))
+            if desk.working.listing.start(now.mono_ns):
+                shared.out.append(ReadOpenOrders(pair))
+            if not shared.stopping:
+                if desk.rules_chore.start(now.mono_ns):
+                    shared.out.append(ReadRules(pair))
+                if desk.fees_chore.start(now.mono_ns):
+                    shared.out.append(ReadFees(pair))
+                if desk.reference_chore.start(now.mono_ns):
+                    shared.out.append(ReadReference(pair))
+            desk.working.forget(now)
+
+    def _settle_stop(self, now: Now) -> None:
+        """While stopping: once nothing is live and its fills are booked, list until it was seen empty twice."""
+        if not self.shared.stopping:
+            return
+        if self.live():
+            self._flat_ns = None
+            self._clean.clear()
+            return
+        if self._flat_ns is None:
+            self._flat_ns = now.mono_ns
+        booked = not any(desk.working.unbooked for desk in self.desks.values())
+        if not booked and now.mono_ns - self._flat_ns < BOOK_LAST_NS:
+            return
+        for pair, desk in self.desks.items():
+            if self._clean.get(pair, 0) < CLEAN_LISTINGS:
+                desk.working.listing.want(now.mono_ns)
+                if desk.working.listing.start(now.mono_ns):
+                    self.shared.out.append(ReadOpenOrders(pair))
+
+    def _report(self, now: Now) -> None:
+        """ACCOUNT once a second, and at once when an update went out."""
+        told = any(type(action).__name__ == "SaveUpdate" for action in self.shared.out)
+        if not told and self._account_ns is not None and now.mono_ns - self._account_ns < ACCOUNT_NS:
+            return
+        for desk in self.desks.values():
+            account = report.account(desk, now)
+            if account is not None:
+                self._account_ns = now.mono_ns
+                self.shared.out.append(PublishAccount(account))

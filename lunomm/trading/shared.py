@@ -1,0 +1,155 @@
+"""What the desks of one account have in common: money, permission, the numbering of updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from lunomm.market.clock import Now
+from lunomm.market.rules import Side
+from lunomm.quoting.inputs import Balance, OrderUpdate, UpdateKind
+from lunomm.trading.balances import Balances
+from lunomm.trading.chores import SECOND
+from lunomm.trading.events import Action, Halted, SaveHalt, SaveUpdate
+from lunomm.trading.limits import Limits
+from lunomm.trading.orders import Order
+
+USER_STREAM_NS = 10 * SECOND
+"""Longest time quotes stay up without the user stream."""
+
+PAUSES_S = (1, 2, 4, 8, 16, 32, 60)
+"""How long no order is placed after the first, second ... rate-limit reply in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this gateway runs.
+
+    ttl_ms: sent with every order, exchange ms. ttl_ns, skew_ns: the same and the clock's skew on the monotonic clock;
+    skew_ms: in exchange ms. balance_ns: between balance reads.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    ttl_ms: int = 3_000
+    ttl_ns: int = 3 * SECOND
+    skew_ms: int = 1_000
+    skew_ns: int = SECOND
+    balance_ns: int = 2 * SECOND
+
+
+class Shared:
+    """State of the account; the desks write their actions into ``out``."""
+
+    def __init__(self, settings: Settings, balances: Balances, number: int = 0, halt: str | None = None) -> None:
+        self.settings = settings
+        self.balances = balances
+        self.number = number
+        self.halted = halt
+        self.stopping = False
+        self.closed: dict[str, str] = {}
+        self.stream_up = False
+        self.stream_down_ns: int | None = None
+        self.pause_ns = 0
+        self.changed_ns = 0
+        self.balances_wanted = False
+        self.rules_wanted: set[str] = set()
+        self.out: list[Action] = []
+        self.orders: Callable[[], list[Order]] = list
+        self.legs: dict[str, tuple[str, str]] = {}
+        self._pauses = 0
+
+    # --- permission ---
+
+    def may_quote(self, mono_ns: int) -> bool:
+        """Whether anything may be wanted at all; False takes every order down."""
+        if self.halted is not None or self.stopping or self.closed:
+            return False
+        return self.stream_up or (self.stream_down_ns is not None and mono_ns - self.stream_down_ns < USER_STREAM_NS)
+
+    def halt(self, reason: str, now: Now) -> None:
+        """Stop quoting for good; the first reason stays."""
+        if self.halted is None:
+            self.halted = reason[:200]
+            self.out += [SaveHalt(self.halted, now.exchange_ms), Halted(self.halted, now.exchange_ms)]
+
+    def rate_limited(self, now_ns: int, retry_after_s: float | None) -> None:
+        wait_s = retry_after_s if retry_after_s is not None else PAUSES_S[min(self._pauses, len(PAUSES_S) - 1)]
+        self._pauses += 1
+        self.pause_ns = max(self.pause_ns, now_ns + int(min(wait_s, 60) * SECOND))
+
+    def accepted(self) -> None:
+        self._pauses = 0
+
+    # --- money ---
+
+    def committed(self, asset: str, *, resting_only: bool = False) -> Decimal:
+        """What our orders of all pairs may still take of an asset.
+
+        Resting_only: those that the venue surely reserves.
+        """
+        total = Decimal(0)
+        for order in self.orders():
+            if resting_only and order.order_id is None:
+                continue
+            base, counter = self.legs[order.pair]
+            if order.side is Side.ASK and base == asset:
+                total += order.leaves
+            elif order.side is Side.BID and counter == asset:
+                total += order.leaves * order.price
+        return total
+
+    def free(self, asset: str) -> Decimal:
+        """What a new order may use: the lower total, less what others reserved, less what our orders may take."""
+        held = self.balances.held(asset)
+        if held is None:
+            return Decimal(0)
+        others = max(held.reserved - self.committed(asset, resting_only=True), Decimal(0))
+        return self.balances.bounds(asset)[0] - others - self.committed(asset)
+
+    def settled(self, asset: str) -> bool:
+        """Whether the balance was read well after our orders last changed."""
+        held = self.balances.held(asset)
+        return held is not None and held.read_mono_ns >= self.changed_ns + SECOND // 2
+
+    def open_base(self, asset: str, side: Side) -> Decimal:
+        """Base of our orders of all pairs that may still trade on one side."""
+        return sum((o.leaves for o in self.orders() if o.side is side and self.legs[o.pair][0] == asset), Decimal(0))
+
+    # --- updates ---
+
+    def tell(self, kind: UpdateKind, pair: str, now: Now, **fields: object) -> None:
+        """One ORDER_UPDATES message, numbered."""
+        self.number += 1
+        update = OrderUpdate(number=self.number, kind=kind, pair=pair, ts_ms=now.exchange_ms)
+        for name, value in fields.items():
+            setattr(update, name, value)
+        self.out.append(SaveUpdate(update))
+
+    def tell_order(self, kind: UpdateKind, order: Order, now: Now, **fields: object) -> None:
+        self.tell(
+            kind,
+            order.pair,
+            now,
+            intent_id=order.intent_id,
+            client_order_id=order.client_order_id,
+            order_id=order.order_id,
+            side=order.side,
+            level=order.level,
+            price=order.price,
+            volume=order.volume,
+            filled=order.filled.base,
+            state=order.state,
+            code=order.code,
+            **fields,
+        )
+
+    def tell_balance(self, pair: str, balance: Balance, now: Now) -> None:
+        self.tell(UpdateKind.BALANCE, pair, now, asset=balance.asset, total=balance.total, reserved=balance.reserved)
+
+
+def copy_update(update: OrderUpdate) -> OrderUpdate:
+    """A copy to stamp and publish (messages are stamped in place)."""
+    return msgspec.structs.replace(update)

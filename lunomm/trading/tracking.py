@@ -1,0 +1,40 @@
+"""What is being found out about one order: reads and cancels under way, and the proof of its absence as it grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lunomm.trading.chores import SECOND, Chore
+from lunomm.trading.orders import Order
+from lunomm.trading.shared import Settings
+
+REPEAT_NS = SECOND
+"""Between two cancels of the same order, and between two lookups of an unknown one."""
+
+
+@dataclass(slots=True)
+class Track:
+    """since_ns: own monotonic clock when the POST was made, or this process started, whichever is later.
+
+    asked_late: the read under way was asked after the order's time to live and the skew. absences: such reads that
+    found nothing; unlisted: such a listing without it; both are needed to call it DEAD. forgotten: reads that did not
+    find an acknowledged order. duplicate: the venue refused its id as known. order_id: where the order itself is not
+    held yet.
+    """
+
+    since_ns: int
+    read: Chore = field(default_factory=Chore)
+    cancel: Chore = field(default_factory=Chore)
+    asked_late: bool = False
+    absences: int = 0
+    unlisted: bool = False
+    forgotten: int = 0
+    duplicate: bool = False
+    order_id: str | None = None
+
+    def is_late(self, order: Order, settings: Settings, mono_ns: int, exchange_ms: int) -> bool:
+        """Whether the venue can no longer accept this order's POST, by both clocks."""
+        return (
+            exchange_ms > order.timestamp_ms + order.ttl_ms + settings.skew_ms
+            and mono_ns > self.since_ns + settings.ttl_ns + settings.skew_ns
+        )
