@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Final
 
 from lunomm.errors import BookError, MarketDataError, ModelError
@@ -19,11 +18,11 @@ from lunomm.market.calibration import LOOKBACK_S, VOL_WINDOW_S, Calibrator
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.grid import SECOND_NS, GridRecorder
-from lunomm.market.levels import SideLevels
 from lunomm.market.own import OwnIntent, OwnOrders
-from lunomm.market.records import BookState, Estimates, GridRow, Level, OwnOrder, TakerOrder, Tick, Verdict
+from lunomm.market.picture import Picture
+from lunomm.market.records import BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
 from lunomm.market.rules import MarketStatus, PairRules, Side
-from lunomm.market.signals import imbalance, level_sums, mid_price, side_sums, vamp, vamp_float, weighted_mid
+from lunomm.market.signals import level_sums, side_sums, vamp_float
 from lunomm.market.trades import FairTouch, taker_orders
 from lunomm.market.volatility import DocumentVol, daily_percent
 from lunomm.market.warm import CandleClose, PublicFill, WarmStart
@@ -83,7 +82,7 @@ class Observer:
         self._vamp: float | None = None
         self._revision = -1
         self._estimates: Estimates | None = None
-        self._shown: dict[Side, tuple[int, list[Level]]] = {}
+        self._picture = Picture(self.book, self._own)
 
     # --- what happens ----------------------------------------------------------------------------------------------
 
@@ -107,7 +106,6 @@ class Observer:
         self._grid.recover(snapshot.exchange_ns, snapshot.sequence)
         self._collect()
         self._own.refresh()
-        self._shown.clear()
         self._stand()
         self._follow_vamp()
 
@@ -239,73 +237,13 @@ class Observer:
             estimates=known,
         )
         if self._void is None:
-            self._draw(tick)
+            self._picture.draw(tick, self._touch)
         late = (stream_age_ms is not None and stream_age_ms > STALE_STREAM_MS) or (
             lag_ms is not None and lag_ms > STALE_LAG_MS
         )
         if late and self._void is None:
             tick.state = BookState.STALE
         return tick
-
-    def _draw(self, tick: Tick) -> None:
-        book, rules = self.book, self.rules
-        bids, asks = book.bids, book.asks
-        tick.exchange_ts = book.exchange_ns // 1_000_000
-        tick.sequence = book.sequence
-        tick.orders, tick.levels = book.order_count, book.level_count
-        tick.bids, tick.asks = self._ladder(bids), self._ladder(asks)
-        bid, ask = bids.best(), asks.best()
-        if tick.bids:
-            tick.best_bid, tick.best_bid_size = tick.bids[0].price, tick.bids[0].volume
-        if tick.asks:
-            tick.best_ask, tick.best_ask_size = tick.asks[0].price, tick.asks[0].volume
-        tick.order_imbalance = imbalance(bids.top_lots, asks.top_lots)
-        if bid is not None and ask is not None:
-            tick.mid_price = mid_price(bid, ask, rules)
-            tick.spread = rules.price(ask - bid)
-            tick.vamp = vamp(side_sums(bids), side_sums(asks), rules)
-            tick.weighted_mid = weighted_mid(bid, bids.lots[bid], ask, asks.lots[-ask], rules)
-        fair_bid, fair_ask = self._touch
-        if not self._own.ids:
-            tick.fair_mid, tick.fair_weighted_mid = tick.mid_price, tick.weighted_mid
-            tick.fair_best_bid, tick.fair_best_ask = tick.best_bid, tick.best_ask
-            return
-        tick.fair_best_bid = rules.price(fair_bid) if fair_bid is not None else None
-        tick.fair_best_ask = rules.price(fair_ask) if fair_ask is not None else None
-        if fair_bid is not None and fair_ask is not None:
-            tick.fair_mid = mid_price(fair_bid, fair_ask, rules)
-            bid_lots, ask_lots = self._fair_lots(fair_bid, fair_ask)
-            tick.fair_weighted_mid = weighted_mid(fair_bid, bid_lots, fair_ask, ask_lots, rules)
-        tick.own = self._own_orders()
-
-    def _own_orders(self) -> list[OwnOrder]:
-        rules = self.rules
-        return [
-            OwnOrder(
-                order_id=place.order.order_id,
-                intent_id=place.intent_id,
-                side=place.order.side,
-                price=rules.price(place.order.price),
-                volume=rules.volume(place.order.lots),
-                volume_ahead=rules.volume(place.lots_ahead),
-                orders_ahead=place.orders_ahead,
-            )
-            for place in self._own.places()
-        ]
-
-    def _ladder(self, levels: SideLevels) -> list[Level]:
-        """The best levels; rebuilt only when one of them changed, and then only those."""
-        revision, rows = self._shown.get(levels.side, (-1, []))
-        if revision != levels.revision:
-            rules = self.rules
-            # A revision counts every change of the top, and a level is a value: equal levels may be shared.
-            known: dict[tuple[Decimal, Decimal], Level] = {(row.price, row.volume): row for row in rows}
-            rows = []
-            for ticks, lots in levels.top(self._depth):
-                price, volume = rules.price(ticks), rules.volume(lots)
-                rows.append(known.get((price, volume)) or Level(price, volume))
-            self._shown[levels.side] = (levels.revision, rows)
-        return rows
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -330,14 +268,10 @@ class Observer:
         if self._vol_price == "mid":
             return self.rules.price_float((bid + ask) / 2)
         if self._vol_price == "weighted":
-            bid_lots, ask_lots = self._fair_lots(bid, ask)
+            bid_lots, ask_lots = self._own.fair_lots(bid, ask)
             return self.rules.price_float((bid * ask_lots + ask * bid_lots) / (bid_lots + ask_lots))
         sums = [level_sums(self._own.levels(side, self._depth)) for side in (Side.BID, Side.ASK)]
         return vamp_float(sums[0], sums[1], self.rules)
-
-    def _fair_lots(self, bid: int, ask: int) -> tuple[int, int]:
-        book, own = self.book, self._own
-        return book.bids.lots[bid] - own.lots_at(Side.BID, bid), book.asks.lots[-ask] - own.lots_at(Side.ASK, ask)
 
     def _trade(self, applied: Applied, before: FairTouch, own_ids: dict[str, str], at_ns: int) -> None:
         orders = taker_orders(applied, before, own_ids, self.rules, at_ns)

@@ -137,9 +137,10 @@ class OwnOrders:
                 rows.append((levels.sign * key, lots))
         return rows
 
-    def lots_at(self, side: Side, price: int) -> int:
-        """Ours at one price."""
-        return self._lots[side].get(side.sign * price, 0)
+    def fair_lots(self, bid: int, ask: int) -> tuple[int, int]:
+        """The others' volume at a bid and an ask level of the book, prices in ticks."""
+        bids, asks = self._book.bids, self._book.asks
+        return bids.lots[bid] - self._lots[Side.BID].get(bid, 0), asks.lots[-ask] - self._lots[Side.ASK].get(-ask, 0)
 
     def places(self) -> list[OwnPlace]:
         """Every order of ours in the book with its place in the queue."""
