@@ -1,8 +1,9 @@
 """Luno's formats, typed: the only module that knows its field names (pure).
 
 Decoding is strict where money is concerned: prices and volumes must be plain decimal strings on the pair's grid, or the
-frame is refused whole (`BookError`) and the stream resyncs. Unknown extra fields are ignored, as Luno adds some.
-Encoding is shared with the simulator; recorded frames, not round trips, are the referee of both.
+frame is refused whole (`BookError`) and the stream resyncs. Unknown extra fields are ignored, as Luno adds some; a key
+given twice is refused. Encoding is shared with the simulator; recorded frames, not round trips, are the referee of
+both. Here are the two streams; ``wire_rest`` has the shapes of REST, ``fields`` the limits of single fields.
 
 Source: Luno's API reference 1.2.5; recorded frames of 2021 and the shapes seen in 2026.
 """
@@ -10,16 +11,57 @@ Source: Luno's API reference 1.2.5; recorded frames of 2021 and the shapes seen 
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from lunomm.errors import BookError
+from lunomm.errors import BookError, MarketDataError
+from lunomm.luno.fields import (
+    Amount,
+    ClientOrderId,
+    Millis,
+    Number,
+    OrderId,
+    PairName,
+    Signed,
+    Word,
+    refuse_repeated_keys,
+)
+from lunomm.luno.fields import decimal as decimal
+from lunomm.luno.fields import decode as decode
+from lunomm.luno.wire_rest import MAX_REPLY as MAX_REPLY
+from lunomm.luno.wire_rest import AccountBalance as AccountBalance
+from lunomm.luno.wire_rest import Balances as Balances
+from lunomm.luno.wire_rest import Candle as Candle
+from lunomm.luno.wire_rest import Candles as Candles
+from lunomm.luno.wire_rest import ErrorBody as ErrorBody
+from lunomm.luno.wire_rest import FeeInfo as FeeInfo
+from lunomm.luno.wire_rest import MarketInfo as MarketInfo
+from lunomm.luno.wire_rest import Markets as Markets
+from lunomm.luno.wire_rest import OrderBookReply as OrderBookReply
+from lunomm.luno.wire_rest import OrdersV1 as OrdersV1
+from lunomm.luno.wire_rest import OrdersV2 as OrdersV2
+from lunomm.luno.wire_rest import OrderV1 as OrderV1
+from lunomm.luno.wire_rest import OrderV2 as OrderV2
+from lunomm.luno.wire_rest import PostOrderReply as PostOrderReply
+from lunomm.luno.wire_rest import PriceVolume as PriceVolume
+from lunomm.luno.wire_rest import PublicTrade as PublicTrade
+from lunomm.luno.wire_rest import PublicTrades as PublicTrades
+from lunomm.luno.wire_rest import StopOrderReply as StopOrderReply
+from lunomm.luno.wire_rest import Ticker as Ticker
+from lunomm.luno.wire_rest import Tickers as Tickers
+from lunomm.luno.wire_rest import UserTrade as UserTrade
+from lunomm.luno.wire_rest import UserTrades as UserTrades
+from lunomm.luno.wire_rest import side_of as side_of
 from lunomm.market.events import BookCreate, BookOrder, BookSnapshot, BookTrade, BookUpdate
-from lunomm.market.rules import MarketStatus, PairRules, Side, parse_decimal
+from lunomm.market.rules import MarketStatus, PairRules, Side
 
 KEEPALIVE = '""'
 """Luno's empty message: a text frame of two quotes (a JSON empty string)."""
 
 MAX_FRAME = 16 * 2**20
 """Largest frame accepted, bytes: the XBTZAR snapshot was 1.08 MB in 2021 and 1.11 MB in 2026."""
+
+MAX_USER_FRAME = 2**20
+"""Largest user-stream frame accepted, bytes; real ones have a few hundred."""
 
 MAX_ID = 64
 """Longest order id accepted; Luno's have 13 to 15 characters."""
@@ -60,7 +102,7 @@ class WireTrade(msgspec.Struct, omit_defaults=True):
     maker_order_id: str
     taker_order_id: str
     order_id: str = ""
-    sequence: int | None = None
+    sequence: Number | None = None
 
 
 class WireCreate(msgspec.Struct):
@@ -95,56 +137,105 @@ class WireError(msgspec.Struct):
 
 
 class _Any(msgspec.Struct):
-    """Every field a market frame can have: one decode tells which shape it is."""
+    """Every field a market frame can have: one decode tells which shape it is, and which keys were there."""
 
-    sequence: str | None = None
-    asks: list[WireOrder] | None = None
-    bids: list[WireOrder] | None = None
-    status: str | None = None
-    trade_updates: list[WireTrade] | None = None
-    create_update: WireCreate | None = None
-    delete_update: WireDelete | None = None
-    status_update: WireStatus | None = None
-    timestamp: int | None = None
-    error_code: str | None = None
-    error: str | None = None
+    sequence: str | UnsetType = UNSET
+    asks: list[WireOrder] | UnsetType | None = UNSET
+    bids: list[WireOrder] | UnsetType | None = UNSET
+    status: str | UnsetType = UNSET
+    trade_updates: list[WireTrade] | UnsetType | None = UNSET
+    create_update: WireCreate | UnsetType | None = UNSET
+    delete_update: WireDelete | UnsetType | None = UNSET
+    status_update: WireStatus | UnsetType | None = UNSET
+    timestamp: int | UnsetType = UNSET
+    error_code: str | UnsetType = UNSET
+    error: str | UnsetType = UNSET
 
 
 _any = msgspec.json.Decoder(_Any)
-_SIDES = {"BID": Side.BID, "ASK": Side.ASK}
-_STATUSES = {"ACTIVE": MarketStatus.ACTIVE, "POSTONLY": MarketStatus.POSTONLY, "DISABLED": MarketStatus.DISABLED}
+_STREAM_SIDES = {"BID": Side.BID, "ASK": Side.ASK}
 
 
 def decode_market_frame(raw: str | bytes, rules: PairRules) -> BookSnapshot | BookUpdate | WireError | None:
-    """One frame of the market stream as an event; ``None`` for a keep-alive (any JSON value that is no object).
+    """One frame of the market stream as an event; ``None`` for a keep-alive (an empty text, or JSON that is no object).
 
     Raises:
-        BookError: not JSON, not one of the known shapes, a number off the grid, an unknown side or status word.
+        BookError: longer than MAX_FRAME, not JSON, not one of the known shapes, a key given twice, a number off the
+            grid, an unknown side.
     """
-    head = raw[:1]
-    if head not in ("{", b"{") and raw.lstrip()[:1] not in ("{", b"{"):
-        _check_keepalive(raw)
+    if len(raw) > MAX_FRAME:
+        raise BookError(f"{rules.pair}: frame longer than {MAX_FRAME} bytes", code="BAD_FRAME")
+    if _is_keepalive(raw):
         return None
     try:
         frame = _any.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BookError(f"{rules.pair}: not a market frame: {str(error)[:120]}", code="BAD_FRAME") from None
-    if frame.error_code is not None:
-        return WireError(frame.error_code, frame.error or "")
-    if frame.sequence is None or frame.timestamp is None:
-        raise BookError(f"{rules.pair}: frame without sequence or timestamp", code="BAD_FRAME")
-    if frame.asks is not None or frame.bids is not None:
-        return _snapshot(frame, rules)
-    return _update(frame, rules)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        why = str(error)[:120]
+    else:
+        return _event(frame, raw, rules)
+    raise BookError(f"{rules.pair}: not a market frame: {why}", code="BAD_FRAME")
 
 
-def _check_keepalive(raw: str | bytes) -> None:
+def _is_keepalive(raw: str | bytes) -> bool:
+    """Whether nothing is said; a list is refused, as it could be frames in a new wrapping.
+
+    Raises:
+        BookError: BAD_FRAME: neither a JSON object nor a keep-alive.
+    """
+    if raw[:1] in ("{", b"{"):
+        return False
+    text = raw.strip()
+    if text[:1] in ("{", b"{"):
+        return False
+    if not text:
+        return True
     try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BookError("a frame is not JSON", code="BAD_FRAME") from None
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        value = []
     if isinstance(value, list):
-        raise BookError("a frame is a list", code="BAD_FRAME")
+        raise BookError("a frame is neither a JSON object nor a keep-alive", code="BAD_FRAME")
+    return True
+
+
+def _event(frame: _Any, raw: str | bytes, rules: PairRules) -> BookSnapshot | BookUpdate | WireError:
+    if frame.error_code is not UNSET:
+        return WireError(frame.error_code, frame.error or "")
+    if frame.sequence is UNSET or frame.timestamp is UNSET:
+        raise BookError(f"{rules.pair}: frame without sequence or timestamp", code="BAD_FRAME")
+    # As many colons as keys: then no key can be there twice. Anything else (an unknown key, a colon in a text) is rare
+    # enough for the slow look.
+    if (raw.count(":") if isinstance(raw, str) else raw.count(b":")) != _keys(frame):
+        refuse_repeated_keys(raw, rules.pair, fail=_bad_frame)
+    sequence, exchange_ns = parse_sequence(frame.sequence), _ns(frame.timestamp)
+    if isinstance(frame.asks, list) or isinstance(frame.bids, list):
+        return _snapshot(frame, rules, sequence, exchange_ns)
+    if frame.trade_updates is frame.create_update is frame.delete_update is frame.status_update is UNSET:
+        raise BookError(f"{rules.pair}: neither a snapshot nor an update", code="BAD_FRAME")
+    return _update(frame, rules, sequence, exchange_ns)
+
+
+def _bad_frame(message: str) -> MarketDataError:
+    return BookError(message, code="BAD_FRAME")
+
+
+def _keys(frame: _Any) -> int:
+    """Number of known JSON keys in the frame, nested ones included; every struct's required keys are there."""
+    keys = 2 + (frame.status is not UNSET) + (frame.error is not UNSET)
+    for rows in (frame.asks, frame.bids):
+        if rows is not UNSET:
+            keys += 1 + (3 * len(rows) if rows else 0)
+    if frame.trade_updates is not UNSET:
+        keys += 1
+        for trade in frame.trade_updates or ():
+            keys += 4 + (trade.order_id != "") + (trade.sequence is not None)
+    if frame.create_update is not UNSET:
+        keys += 5 if frame.create_update else 1
+    if frame.delete_update is not UNSET:
+        keys += 2 if frame.delete_update else 1
+    if frame.status_update is not UNSET:
+        keys += 2 if frame.status_update else 1
+    return keys
 
 
 def parse_sequence(text: str) -> int:
@@ -175,10 +266,9 @@ def _positive(lots: int, what: str) -> int:
     return lots
 
 
-def _snapshot(frame: _Any, rules: PairRules) -> BookSnapshot:
-    if frame.asks is None or frame.bids is None or frame.status is None:
+def _snapshot(frame: _Any, rules: PairRules, sequence: int, exchange_ns: int) -> BookSnapshot:
+    if not isinstance(frame.asks, list) or not isinstance(frame.bids, list) or frame.status is UNSET:
         raise BookError(f"{rules.pair}: snapshot without asks, bids or status", code="BAD_FRAME")
-    assert frame.sequence is not None and frame.timestamp is not None
 
     def orders(rows: list[WireOrder]) -> tuple[BookOrder, ...]:
         return tuple(
@@ -190,17 +280,10 @@ def _snapshot(frame: _Any, rules: PairRules) -> BookSnapshot:
             for row in rows
         )
 
-    return BookSnapshot(
-        parse_sequence(frame.sequence),
-        orders(frame.bids),
-        orders(frame.asks),
-        MarketStatus.parse(frame.status),
-        _ns(frame.timestamp),
-    )
+    return BookSnapshot(sequence, orders(frame.bids), orders(frame.asks), MarketStatus.parse(frame.status), exchange_ns)
 
 
-def _update(frame: _Any, rules: PairRules) -> BookUpdate:
-    assert frame.sequence is not None and frame.timestamp is not None
+def _update(frame: _Any, rules: PairRules, sequence: int, exchange_ns: int) -> BookUpdate:
     trades = tuple(
         BookTrade(
             _id(trade.maker_order_id),
@@ -212,29 +295,21 @@ def _update(frame: _Any, rules: PairRules) -> BookUpdate:
         for trade in frame.trade_updates or ()
     )
     create = None
-    if frame.create_update is not None:
+    if frame.create_update:
         row = frame.create_update
-        side = _SIDES.get(row.type)
+        side = _STREAM_SIDES.get(row.type)
         if side is None:
-            raise BookError(f"{rules.pair}: unknown side {row.type[:20]!r}", code="BAD_SIDE")
+            raise BookError(f"{rules.pair}: unknown side {row.type[:20]!a}", code="BAD_SIDE")
         create = BookCreate(
             _id(row.order_id),
             side,
             _positive(rules.price_ticks(row.price), "a price"),
             _positive(rules.volume_lots(row.volume), "a volume"),
         )
-    status = None
-    if frame.status_update is not None:
-        # A new word fails closed: DISABLED, which no one trades on.
-        status = _STATUSES.get(frame.status_update.status, MarketStatus.parse(frame.status_update.status))
-    return BookUpdate(
-        parse_sequence(frame.sequence),
-        trades,
-        create,
-        _id(frame.delete_update.order_id) if frame.delete_update is not None else None,
-        status,
-        _ns(frame.timestamp),
-    )
+    # A new status word fails closed: it reads as DISABLED, which no one trades on.
+    status = MarketStatus.parse(frame.status_update.status) if frame.status_update else None
+    delete_id = _id(frame.delete_update.order_id) if frame.delete_update else None
+    return BookUpdate(sequence, trades, create, delete_id, status, exchange_ns)
 
 
 # --- user stream ---------------------------------------------------------------------------------------------------
@@ -243,256 +318,82 @@ def _update(frame: _Any, rules: PairRules) -> BookUpdate:
 class WireOrderStatus(msgspec.Struct):
     """status: AWAITING, PENDING or COMPLETE (filled or cancelled alike). client_order_id: "" when none was given."""
 
-    order_id: str
-    client_order_id: str
-    market_id: str
-    status: str
+    order_id: OrderId
+    client_order_id: ClientOrderId
+    market_id: PairName
+    status: Word
 
 
 class WireOrderFill(msgspec.Struct):
-    """*_fill and *_fee are cumulative over the order, *_delta this event only."""
+    """*_fill and *_fee are cumulative over the order, *_delta this event only. Fees may be negative (a rebate)."""
 
-    order_id: str
-    client_order_id: str
-    market_id: str
-    base_fill: str
-    counter_fill: str
-    base_delta: str
-    counter_delta: str
-    base_fee: str
-    counter_fee: str
-    base_fee_delta: str
-    counter_fee_delta: str
+    order_id: OrderId
+    client_order_id: ClientOrderId
+    market_id: PairName
+    base_fill: Amount
+    counter_fill: Amount
+    base_delta: Amount
+    counter_delta: Amount
+    base_fee: Signed
+    counter_fee: Signed
+    base_fee_delta: Signed
+    counter_fee_delta: Signed
 
 
 class WireBalanceUpdate(msgspec.Struct):
     """account_id: JSON number of up to 19 digits. row_index: row of the account's ledger, from 1 without holes."""
 
-    account_id: int
-    row_index: int
-    balance: str
-    balance_delta: str
-    available: str
-    available_delta: str
+    account_id: Number
+    row_index: Number
+    balance: Signed
+    balance_delta: Signed
+    available: Signed
+    available_delta: Signed
 
 
 class WireUserMessage(msgspec.Struct):
     """One frame of the user stream: exactly one payload is not null."""
 
-    type: str
-    timestamp: int
-    order_status_update: WireOrderStatus | None
-    order_fill_update: WireOrderFill | None
-    balance_update: WireBalanceUpdate | None
+    type: Word
+    timestamp: Millis
+    order_status_update: WireOrderStatus | None = None
+    order_fill_update: WireOrderFill | None = None
+    balance_update: WireBalanceUpdate | None = None
 
 
-# --- REST ----------------------------------------------------------------------------------------------------------
+class _Code(msgspec.Struct):
+    error_code: str | None = None
+    error: str | None = None
 
 
-class ErrorBody(msgspec.Struct):
-    error: str
-    error_code: str
+def decode_user_frame(raw: str | bytes) -> WireUserMessage | WireError | None:
+    """One frame of the user stream; ``None`` for a keep-alive, and for a kind of message we do not know.
 
-
-class MarketInfo(msgspec.Struct):
-    """One row of /api/exchange/1/markets."""
-
-    market_id: str
-    trading_status: str
-    base_currency: str
-    counter_currency: str
-    min_volume: str
-    max_volume: str
-    volume_scale: int
-    min_price: str
-    max_price: str
-    price_scale: int
-    fee_scale: int = 8
-
-    def rules(self) -> PairRules:
-        """Raises BookError: a row that contradicts itself."""
-        return PairRules(
-            pair=self.market_id,
-            base=self.base_currency,
-            counter=self.counter_currency,
-            price_scale=self.price_scale,
-            volume_scale=self.volume_scale,
-            min_price=parse_decimal(self.min_price),
-            max_price=parse_decimal(self.max_price),
-            min_volume=parse_decimal(self.min_volume),
-            max_volume=parse_decimal(self.max_volume),
-            fee_scale=self.fee_scale,
-            status=MarketStatus.parse(self.trading_status).value,
-        )
-
-
-class Markets(msgspec.Struct):
-    markets: list[MarketInfo]
-
-
-class Ticker(msgspec.Struct):
-    """An empty side is "0.00"."""
-
-    pair: str
-    timestamp: int
-    bid: str
-    ask: str
-    last_trade: str
-    rolling_24_hour_volume: str
-    status: str
-
-
-class Tickers(msgspec.Struct):
-    tickers: list[Ticker]
-
-
-class PriceVolume(msgspec.Struct):
-    price: str
-    volume: str
-
-
-class OrderBookReply(msgspec.Struct):
-    timestamp: int
-    bids: list[PriceVolume]
-    asks: list[PriceVolume]
-
-
-class PublicTrade(msgspec.Struct):
-    """is_buy: the taker bought."""
-
-    sequence: int
-    timestamp: int
-    price: str
-    volume: str
-    is_buy: bool
-
-
-class PublicTrades(msgspec.Struct):
-    trades: list[PublicTrade]
-
-
-class Candle(msgspec.Struct):
-    timestamp: int
-    open: str
-    close: str
-    high: str
-    low: str
-    volume: str
-
-
-class Candles(msgspec.Struct):
-    candles: list[Candle]
-    duration: int
-    pair: str
-
-
-class AccountBalance(msgspec.Struct):
-    """balance: total; reserved: locked in open orders (free = balance - reserved)."""
-
-    account_id: str
-    asset: str
-    balance: str
-    reserved: str
-    unconfirmed: str = "0.00"
-    name: str = ""
-
-
-class Balances(msgspec.Struct):
-    balance: list[AccountBalance]
-
-
-class FeeInfo(msgspec.Struct):
-    """Fractions; the plain pair is deprecated in favour of the four by side."""
-
-    maker_fee: str
-    taker_fee: str
-    maker_fee_buy: str = ""
-    maker_fee_sell: str = ""
-    taker_fee_buy: str = ""
-    taker_fee_sell: str = ""
-    thirty_day_volume: str = "0.00"
-
-
-class PostOrderReply(msgspec.Struct):
-    order_id: str
-
-
-class StopOrderReply(msgspec.Struct):
-    success: bool
-
-
-class OrderV1(msgspec.Struct):
-    """type: BID ASK BUY SELL; state: PENDING COMPLETE."""
-
-    order_id: str
-    pair: str
-    type: str
-    state: str
-    limit_price: str
-    limit_volume: str
-    base: str
-    counter: str
-    fee_base: str
-    fee_counter: str
-    creation_timestamp: int
-    completed_timestamp: int
-    expiration_timestamp: int
-    time_in_force: str = "GTC"
-
-
-class OrdersV1(msgspec.Struct):
-    orders: list[OrderV1] | None
-
-
-class OrderV2(msgspec.Struct):
-    """side: BUY SELL; type: LIMIT MARKET STOP_LIMIT; status: AWAITING PENDING COMPLETE.
-
-    base, counter: filled so far, gross. A cancelled order is COMPLETE with base < limit_volume.
+    Raises:
+        MarketDataError: BAD_FRAME: longer than MAX_USER_FRAME, not JSON, not of the known shapes, a key given twice, a
+            payload missing or beside its type, or a fill whose delta is more than its total.
     """
-
-    order_id: str
-    pair: str
-    side: str
-    type: str
-    status: str
-    limit_price: str
-    limit_volume: str
-    base: str
-    counter: str
-    fee_base: str
-    fee_counter: str
-    creation_timestamp: int
-    completed_timestamp: int
-    expiration_timestamp: int
-    base_account_id: int = 0
-    counter_account_id: int = 0
-    client_order_id: str = ""
-    stop_price: str = "0.00"
-    stop_direction: str = ""
-    time_in_force: str = "GTC"
-
-
-class OrdersV2(msgspec.Struct):
-    orders: list[OrderV2] | None
-
-
-class UserTrade(msgspec.Struct):
-    """One fill. sequence is unique per market; is_buy: the taker bought. type: BID or ASK, our order's side."""
-
-    pair: str
-    sequence: int
-    order_id: str
-    type: str
-    timestamp: int
-    price: str
-    volume: str
-    base: str
-    counter: str
-    fee_base: str
-    fee_counter: str
-    is_buy: bool
-    client_order_id: str = ""
-
-
-class UserTrades(msgspec.Struct):
-    trades: list[UserTrade] | None
+    if len(raw) > MAX_USER_FRAME:
+        raise MarketDataError(f"user stream: frame longer than {MAX_USER_FRAME} bytes", code="BAD_FRAME")
+    if _is_keepalive(raw):
+        return None
+    code = decode(raw, _Code, "user stream", limit=MAX_USER_FRAME)
+    if code.error_code is not None:
+        return WireError(code.error_code, code.error or "")
+    message = decode(raw, WireUserMessage, "user stream", limit=MAX_USER_FRAME)
+    payloads = {
+        "order_status": message.order_status_update,
+        "order_fill": message.order_fill_update,
+        "balance_update": message.balance_update,
+    }
+    present = [name for name, payload in payloads.items() if payload is not None]
+    if message.type not in payloads and not present:
+        return None
+    if present != [message.type]:
+        raise MarketDataError(f"user stream: {message.type[:20]!a} carries {present}", code="BAD_FRAME")
+    fill = message.order_fill_update
+    if fill is not None and (
+        decimal(fill.base_delta) > decimal(fill.base_fill) or decimal(fill.counter_delta) > decimal(fill.counter_fill)
+    ):
+        raise MarketDataError("user stream: a fill's delta is more than its total", code="BAD_FRAME")
+    return message
