@@ -22,7 +22,8 @@ from typing import NamedTuple
 from lunomm.errors import UsageError
 from lunomm.market.events import BookCreate, BookSnapshot, BookUpdate
 from lunomm.market.rules import MarketStatus, Side
-from lunomm.simulator.matching import Engine, TimeInForce
+from lunomm.simulator.matching import TimeInForce
+from lunomm.simulator.venue import Venue
 
 END_AFTER_NS = 1_000_000_000
 """From the last recorded frame to the end of trading."""
@@ -36,10 +37,9 @@ class Recorded(NamedTuple):
 
 
 class Replay:
-    """One recording on one engine.
+    """One recording in one market of a venue.
 
     Args:
-        engine: Will hold the recorded book.
         frames: A snapshot first; exchange times never going back.
 
     Raises:
@@ -47,21 +47,29 @@ class Replay:
         BookError: that snapshot contradicts itself.
     """
 
-    def __init__(self, engine: Engine, frames: Iterable[Recorded]) -> None:
-        self.engine = engine
-        self.visited = False
-        """A visitor has changed the market: the engine's frames are the true ones now."""
+    def __init__(self, venue: Venue, pair: str, frames: Iterable[Recorded]) -> None:
+        self.engine = venue.engine(pair)
         self.ended = False
+        self._venue = venue
+        self._pair = pair
         self._frames = iter(frames)
         first = next(self._frames, None)
         if first is None or not isinstance(first.event, BookSnapshot):
             raise UsageError("the tape does not begin with a snapshot of the book", code="BAD_TAPE")
-        engine.load(first.event)
+        self.engine.load(first.event)
         self.start_ns = first.event.exchange_ns
         self._opening: str | None = first.raw
+        self._sequence: int | None = first.event.sequence
         self._recorded = _orders(first.event)
         self._now_ns = first.event.exchange_ns
         self._next = next(self._frames, None)
+
+    @property
+    def visited(self) -> bool:
+        """Somebody but the recording has changed the market: the engine's own frames are the true ones now."""
+        if self._sequence is not None and self.engine.sequence != self._sequence:
+            self._sequence = None
+        return self._sequence is None
 
     @property
     def opening_raw(self) -> str | None:
@@ -77,31 +85,39 @@ class Replay:
             return self._now_ns + END_AFTER_NS
         return max(self._now_ns, self._next.event.exchange_ns)
 
-    def act(self) -> str | None:
-        """Perform the next action. Returns the recorded frame to send in place of the engine's; None: the engine's."""
+    def act(self, now_ns: int) -> None:
+        """Perform the action due at ``next_ns``; its frames are queued at the venue.
+
+        Raises:
+            ValueError: called before the action is due, or after the end.
+        """
         due = self.next_ns
-        if due is None:
-            return None
+        if due is None or now_ns < due:
+            raise ValueError(f"next action is due at {due}, not at {now_ns}")
         self._now_ns = due
         self._opening = None
         frame, now_ms = self._next, due // 1_000_000
         if frame is None:
             self.ended = True
             self.engine.set_status(now_ms, MarketStatus.DISABLED)
-            return None
+            return
         self._next = next(self._frames, None)
         if isinstance(frame.event, BookSnapshot):
             # The recorder had lost its stream here: no frame of its own tells what changed.
-            self.visited = True
+            self._sequence = None
             self._reconcile(frame.event, now_ms)
-            return None
-        if not self.visited and frame.event.sequence != self.engine.sequence + 1:
-            self.visited = True
-        self._apply(frame.event, now_ms)
-        if self.visited:
-            return None
-        self.engine.sequence = frame.event.sequence
-        return frame.raw
+        elif self.visited or frame.event.sequence != self.engine.sequence + 1:
+            self._sequence = None
+            self._apply(frame.event, now_ms)
+        else:
+            self._venue.mute(self._pair, True)
+            self._apply(frame.event, now_ms)
+            self._venue.mute(self._pair, False)
+            self._sequence = frame.event.sequence
+            self._venue.forward(self._pair, frame.raw, frame.event.sequence, now_ms)
+
+    def repair(self, now_ms: int) -> None:
+        """Nobody of the recording puts back what a visitor took."""
 
     def _apply(self, event: BookUpdate, now_ms: int) -> None:
         engine = self.engine
@@ -130,7 +146,7 @@ class Replay:
             prices = [maker.price for maker in makers]
             deepest = max(prices) if side is Side.BID else min(prices)
             numbers = [trade.trade_sequence for trade in event.trades if trade.trade_sequence is not None]
-            if numbers and not self.visited:
+            if numbers and self._sequence is not None:
                 engine.next_trade = max(engine.next_trade, numbers[0])
             size = sum(trade.lots for trade in event.trades)
             engine.place(now_ms, None, side, deepest, size, tif=TimeInForce.IOC, order_id=self._taker_id(taker))

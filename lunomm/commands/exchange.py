@@ -1,0 +1,300 @@
+"""``lunomm exchange``: the simulated Luno on loopback, seeded or from a tape; others find it by the state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lunomm.bus.clock import Clock
+from lunomm.bus.process import is_running, state_folder, write_whole
+from lunomm.commands.present import Presenter, say
+from lunomm.commands.venue_finder import FILE, ask, noted_exchange
+from lunomm.config import Common, ExchangeOptions
+from lunomm.errors import InstanceError, LunommError, UsageError
+from lunomm.simulator import profiles
+from lunomm.simulator.exchange import OWNER, Exchange, replayed, seeded, tape_rules
+from lunomm.simulator.replay import Recorded
+from lunomm.simulator.server import ExchangeServer, bind
+from lunomm.tape.reader import Tape, TapeFrame, read_tape
+from lunomm.views.exchange import ExchangeView, MarketRow, exchange_data, exchange_line, exchange_screen
+
+USUAL_PORT = 8377
+
+TAPE_LEAD_MS = 1000
+"""A recording starts so long after the doors open (ours, ms): who connects at once misses no frame."""
+
+RATE_S = 60
+PARENT_S = 1.0
+
+
+async def run(common: Common, options: ExchangeOptions) -> dict[str, Any] | None:
+    """Serve until a signal, ``--for``, or the end of a supervising ``up``. The last state as data.
+
+    Raises:
+        UsageError: unlisted pair, unknown profile, bad tape, taken port.
+        InstanceError: an exchange of this state folder runs already.
+    """
+    folder = state_folder(common.state_dir)
+    await _refuse_second(folder)
+    start_wall_ms = time.time_ns() // 1_000_000
+    exchange, clock = _open(options, start_wall_ms)
+    listening = _listen(options.port)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    run_id = _run_id(options.tape)
+    info = _info(exchange, clock, url, run_id, options.speed)
+    server = ExchangeServer(exchange, clock.exchange_ns, speed=options.speed, info=lambda: info)
+    watch = _Watch(exchange, server, options, url, run_id)
+    stop, started = asyncio.Event(), asyncio.Event()
+    held = _hold_signals(stop)
+    note = folder / FILE
+    presenter = Presenter("exchange", common.json, watch.screen, watch.line, watch.data)
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(server.serve(listening, started=started), name="exchange:serve"),
+        asyncio.create_task(watch.sample(), name="exchange:watch"),
+        asyncio.create_task(_until(stop, common), name="exchange:until"),
+    ]
+    try:
+        await _first(tasks[0], started)
+        write_whole(note, msgspec.json.encode({**info, "pid": os.getpid()}).decode())
+        tasks.append(asyncio.create_task(presenter.run(stop), name="exchange:screen"))
+        stopping = asyncio.create_task(stop.wait(), name="exchange:stop")
+        tasks.append(stopping)
+        while not stop.is_set():
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            tasks = [task for task in tasks if task not in done]
+    finally:
+        _forget(note, run_id)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for number in held:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        presenter.finish()
+    return watch.data()
+
+
+async def _refuse_second(folder: Path) -> None:
+    noted = noted_exchange(folder)
+    if noted is not None and noted.pid != os.getpid() and is_running(noted.pid):
+        answered = await ask(noted.url)
+        if answered is not None and answered.run_id == noted.run_id:
+            raise InstanceError(
+                f"a simulated exchange runs already at {noted.url} (process {noted.pid}). "
+                "Use it, stop it with `lunomm down`, or set another LUNOMM_STATE_DIR"
+            )
+
+
+def _open(options: ExchangeOptions, wall_ms: int) -> tuple[Exchange, Clock]:
+    """The exchange asked for, and its clock."""
+    if options.tape is None:
+        exchange = seeded(
+            options.pairs,
+            profile=options.profile,
+            seed=options.seed,
+            fee_tier=options.fee_tier,
+            start_ns=wall_ms * 1_000_000,
+        )
+        return exchange, Clock(options.speed, wall_ms * 1_000_000, wall_ms * 1_000_000)
+    if options.profile is not None:
+        raise UsageError("--profile and --tape: a recording has no profile. Give one of them")
+    tape = _read(options.tape, options.pairs[0])
+    rules = tape_rules(tape.pair, tape.rules)
+    exchange = replayed(rules, _frames(tape), name=options.tape.name, seed=options.seed, fee_tier=options.fee_tier)
+    if tape.torn is not None:
+        say(f"{options.tape}: {tape.torn}; the rest of it is used")
+    anchor_ns = exchange.next_ns or tape.started_ns
+    return exchange, Clock(options.speed, (wall_ms + TAPE_LEAD_MS) * 1_000_000, anchor_ns // 1_000_000 * 1_000_000)
+
+
+def _read(path: Path, pair: str) -> Tape:
+    """A tape under its own name; a plain file of frames under the one its file name says, else ``pair``."""
+    try:
+        return read_tape(path)
+    except UsageError as error:
+        if error.code != "TAPE_PAIR":
+            raise
+    words = re.findall(r"[A-Z0-9]+", path.name.upper())
+    return read_tape(path, next((word for word in words if word in profiles.CATALOGUE), pair))
+
+
+def _frames(tape: Tape) -> Iterator[Recorded]:
+    for item in tape:
+        if isinstance(item, TapeFrame):
+            yield Recorded(item.raw, item.event)
+
+
+def _listen(port: int | None) -> Any:
+    if port is not None:
+        return bind(port)
+    try:
+        return bind(USUAL_PORT)
+    except UsageError:
+        return bind(0)
+
+
+def _run_id(tape: Path | None) -> str:
+    life = secrets.token_hex(4)
+    return life if tape is None else f"{re.sub('[^0-9A-Za-z.-]', '-', tape.name)[:60]}-{life}"
+
+
+def _info(exchange: Exchange, clock: Clock, url: str, run_id: str, speed: float) -> dict[str, Any]:
+    """The object of ``GET /sim/info``: what this is, and one instant on both its clocks."""
+    setting = exchange.setting
+    return {
+        "url": url,
+        "profile": setting.profile,
+        "seed": setting.seed,
+        "speed": speed,
+        "tape": setting.tape,
+        "pairs": exchange.pairs,
+        "run_id": run_id,
+        "fee_tier": setting.fee_tier,
+        "clock": {
+            "wall_ms": clock.anchor_wall_ns // 1_000_000,
+            "exchange_ms": clock.anchor_exchange_ns // 1_000_000,
+            "speed": speed,
+        },
+        "truth": setting.truth,
+    }
+
+
+def _forget(note: Path, run_id: str) -> None:
+    noted = noted_exchange(note.parent)
+    if noted is not None and noted.run_id == run_id:
+        note.unlink(missing_ok=True)
+
+
+async def _first(serving: asyncio.Task[Any], started: asyncio.Event) -> None:
+    """Until the server is up, or has failed."""
+    ready = asyncio.create_task(started.wait())
+    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if serving.done():
+        serving.result()
+        raise LunommError("the simulated exchange ended before it was up")
+
+
+async def _until(stop: asyncio.Event, common: Common) -> None:
+    """Ends the exchange after ``--for``, or when the ``up`` that started it is gone."""
+    end = None if common.for_s is None else time.monotonic() + common.for_s
+    parent = os.getppid()
+    while end is None or time.monotonic() < end:
+        if common.supervised and os.getppid() != parent:
+            break
+        await asyncio.sleep(PARENT_S if end is None else min(PARENT_S, max(0.01, end - time.monotonic())))
+    stop.set()
+
+
+def _hold_signals(stop: asyncio.Event) -> list[signal.Signals]:
+    loop = asyncio.get_running_loop()
+    held: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ())):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except (NotImplementedError, RuntimeError, ValueError):
+            break  # Windows, or not the main thread: the default handling stays
+        held.append(number)
+    return held
+
+
+class _Watch:
+    """What the screen shows: counts each second, and the rates over the last minute."""
+
+    def __init__(
+        self, exchange: Exchange, server: ExchangeServer, options: ExchangeOptions, url: str, run_id: str
+    ) -> None:
+        self._exchange = exchange
+        self._server = server
+        self._options = options
+        self._url = url
+        self._run_id = run_id
+        self._started = time.monotonic()
+        self._filled: dict[str, int] = {}
+        self._samples: deque[tuple[float, dict[str, tuple[int, int]]]] = deque(maxlen=RATE_S + 1)
+        self._take()
+
+    async def sample(self) -> None:
+        """Count once a second, for ever."""
+        while True:
+            await asyncio.sleep(1.0)
+            self._take()
+
+    def _take(self) -> None:
+        engines = {pair: self._exchange.venue.engine(pair) for pair in self._exchange.pairs}
+        counts = {pair: (engine.sequence, engine.next_trade) for pair, engine in engines.items()}
+        self._samples.append((time.monotonic(), counts))
+        self._filled = {
+            pair: sum(order.filled_lots > 0 for order in self._exchange.venue.orders(OWNER, pair)) for pair in engines
+        }
+
+    def screen(self) -> Any:
+        return exchange_screen(self.view())
+
+    def line(self) -> str:
+        return exchange_line(self.view())
+
+    def data(self) -> dict[str, Any]:
+        return exchange_data(self.view())
+
+    def view(self) -> ExchangeView:
+        setting = self._exchange.setting
+        rates = profiles.fees(setting.fee_tier, self._exchange.venue.engine(self._exchange.pairs[0]).rules.counter)
+        return ExchangeView(
+            url=self._url,
+            run_id=self._run_id,
+            seed=setting.seed,
+            profile=setting.profile,
+            tape=setting.tape,
+            speed=self._options.speed,
+            fee_tier=setting.fee_tier,
+            running_s=time.monotonic() - self._started,
+            streams=self._server.streams.open,
+            calls=self._server.calls,
+            calls_used=round(self._server.budgets.used(time.monotonic_ns())),
+            slow_clients=self._server.streams.slow,
+            markets=tuple(self._market(pair) for pair in self._exchange.pairs),
+            maker_fee=rates.maker,
+            taker_fee=rates.taker,
+        )
+
+    def _market(self, pair: str) -> MarketRow:
+        venue = self._exchange.venue
+        engine = venue.engine(pair)
+        (then, before), (now, after) = self._samples[0], self._samples[-1]
+        span_s = max(now - then, 1e-9) * self._options.speed  # rates of its own seconds
+        truth = self._exchange.setting.truth.get(pair, {})
+        bid, ask = engine.best_bid(), engine.best_ask()
+        kappa, sigma = _float(truth.get("kappa_relative")), _float(truth.get("sigma_daily_pct"))
+        return MarketRow(
+            pair=pair,
+            status=engine.status.value,
+            bid=None if bid is None else engine.rules.price(bid),
+            ask=None if ask is None else engine.rules.price(ask),
+            updates_per_s=(after[pair][0] - before[pair][0]) / span_s,
+            trades_per_min=(after[pair][1] - before[pair][1]) / span_s * 60,
+            streams=self._server.streams.listeners(pair),
+            orders=len(venue.orders(OWNER, pair, live=True)),
+            filled=self._filled.get(pair, 0),
+            profile=str(truth.get("profile", "tape")),
+            sigma_daily=None if sigma is None else sigma / 100,
+            kappa_bp=None if kappa is None else 1e4 / kappa,
+            intensity=_float(truth.get("intensity")),
+            taker_rate=_float(truth.get("taker_orders_per_s")),
+        )
+
+
+def _float(value: float | str | None) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,69 @@
+"""Who may call, and how often: HTTP Basic, loopback names only, 300 calls a minute (pure)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from urllib.parse import urlsplit
+
+CALLS_PER_MINUTE = 300
+_MINUTE_NS = 60_000_000_000
+_LOOPBACK = {"localhost", "127.0.0.1", "::1", "ip6-localhost"}
+
+
+def basic_credentials(header: str) -> tuple[str, str] | None:
+    """Key id and secret of an ``Authorization: Basic`` header, None for anything else."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > 1024:
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    key_id, colon, secret = text.partition(":")
+    return (key_id, secret) if colon else None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header (or a bare host) names this machine by a loopback name.
+
+    A web page of another name that resolves to this machine (DNS rebinding) is kept out by this.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return name in _LOOPBACK
+
+
+def is_loopback_origin(origin: str) -> bool:
+    """Whether an Origin header may open a stream; luno-python sends ``http://localhost/``."""
+    try:
+        name = urlsplit(origin).hostname
+    except ValueError:
+        return False
+    return name in _LOOPBACK
+
+
+class CallBudgets:
+    """One token bucket for each key: full at 300, refilled within a minute. Times are monotonic ns."""
+
+    def __init__(self, per_minute: int = CALLS_PER_MINUTE) -> None:
+        self._capacity = per_minute
+        self._buckets: dict[str, tuple[float, int]] = {}
+
+    def take(self, who: str, now_ns: int) -> bool:
+        """Take one call; False when none is left."""
+        tokens, then = self._buckets.get(who, (float(self._capacity), now_ns))
+        tokens = min(float(self._capacity), tokens + (now_ns - then) / _MINUTE_NS * self._capacity)
+        allowed = tokens >= 1.0
+        self._buckets[who] = (tokens - 1.0 if allowed else tokens, now_ns)
+        return allowed
+
+    def used(self, now_ns: int) -> float:
+        """Calls of the busiest key not yet refilled."""
+        left = [
+            min(float(self._capacity), tokens + (now_ns - then) / _MINUTE_NS * self._capacity)
+            for tokens, then in self._buckets.values()
+        ]
+        return self._capacity - min(left, default=float(self._capacity))

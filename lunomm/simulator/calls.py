@@ -1,0 +1,168 @@
+"""The REST interface as a table: path, method, who may call, and what is done (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from lunomm.simulator.exchange import Exchange
+from lunomm.simulator.parameters import Parameters
+from lunomm.simulator.refusals import refuse
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call. now_ms: the exchange's time. owner: "" where no key is needed. path_id: the order id in the path."""
+
+    now_ms: int
+    owner: str
+    given: Parameters
+    path_id: str = ""
+
+
+Reply = msgspec.Struct | dict[str, object]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One endpoint. acts: it may change a market, so the streams have something to send."""
+
+    method: str
+    path: str
+    key: bool
+    answer: Callable[[Exchange, Request], Reply]
+    acts: bool = False
+
+
+def _candles(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.candles(given.text("pair"), given.number("since") or 0, given.number("duration") or 0)
+
+
+def _listorders_v1(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.listorders_v1(
+        request.owner,
+        pair=given.text("pair"),
+        state=given.text("state"),
+        created_before_ms=given.number("created_before"),
+        limit=given.number("limit"),
+    )
+
+
+def _listorders_v2(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.listorders_v2(
+        request.owner,
+        pair=given.text("pair"),
+        closed=given.flag("closed"),
+        created_before_ms=given.number("created_before"),
+        limit=given.number("limit"),
+    )
+
+
+def _order_v3(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.order_v3(
+        request.owner, order_id=given.text("id"), client_order_id=given.text("client_order_id")
+    )
+
+
+def _listtrades(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.listtrades(
+        request.owner,
+        given.text("pair"),
+        since_ms=given.number("since"),
+        before_ms=given.number("before"),
+        after_seq=given.number("after_seq"),
+        before_seq=given.number("before_seq"),
+        sort_desc=given.flag("sort_desc"),
+        limit=given.number("limit"),
+    )
+
+
+def _postorder(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.postorder(
+        request.now_ms,
+        request.owner,
+        pair=given.text("pair"),
+        type=given.text("type"),
+        volume=given.text("volume"),
+        price=given.text("price"),
+        post_only=given.flag("post_only"),
+        time_in_force=given.text("time_in_force"),
+        stop_price=given.unset_zero("stop_price"),
+        stop_direction=given.text("stop_direction"),
+        base_account_id=given.number("base_account_id"),
+        counter_account_id=given.number("counter_account_id"),
+        timestamp_ms=given.number("timestamp"),
+        ttl_ms=given.number("ttl"),
+        client_order_id=given.text("client_order_id"),
+    )
+
+
+def _marketorder(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    return exchange.venue.marketorder(
+        request.now_ms,
+        request.owner,
+        pair=given.text("pair"),
+        type=given.text("type"),
+        base_volume=given.unset_zero("base_volume"),
+        counter_volume=given.unset_zero("counter_volume"),
+        base_account_id=given.number("base_account_id"),
+        counter_account_id=given.number("counter_account_id"),
+        timestamp_ms=given.number("timestamp"),
+        ttl_ms=given.number("ttl"),
+        client_order_id=given.text("client_order_id"),
+    )
+
+
+def _stoporder(exchange: Exchange, request: Request) -> Reply:
+    order_id = request.given.text("order_id")
+    if not order_id:
+        raise refuse("ErrInvalidArguments", detail="order_id is missing")
+    return exchange.venue.stoporder(request.now_ms, request.owner, order_id)
+
+
+def _networks(exchange: Exchange, request: Request) -> Reply:
+    return {"networks": [{"id": 1, "name": "Ethereum", "native_currency": "ETH"}]}
+
+
+CALLS: tuple[Call, ...] = (
+    Call("GET", "/api/exchange/1/markets", False, lambda e, r: e.venue.markets(r.given.all("pair"))),
+    Call("GET", "/api/1/ticker", False, lambda e, r: e.venue.ticker(r.now_ms, r.given.text("pair"))),
+    Call("GET", "/api/1/tickers", False, lambda e, r: e.venue.tickers(r.now_ms, r.given.all("pair"))),
+    Call("GET", "/api/1/orderbook_top", False, lambda e, r: e.venue.orderbook_top(r.given.text("pair"))),
+    Call("GET", "/api/1/orderbook", False, lambda e, r: e.venue.orderbook(r.given.text("pair"))),
+    Call(
+        "GET",
+        "/api/1/trades",
+        False,
+        lambda e, r: e.venue.trades(r.now_ms, r.given.text("pair"), r.given.number("since")),
+    ),
+    Call("GET", "/api/exchange/1/candles", True, _candles),
+    Call("GET", "/api/1/balance", True, lambda e, r: e.venue.balance(r.owner, r.given.all("assets"))),
+    Call("GET", "/api/1/fee_info", True, lambda e, r: e.venue.fee_info(r.owner, r.given.text("pair"))),
+    Call("POST", "/api/1/postorder", True, _postorder, acts=True),
+    Call("POST", "/api/1/marketorder", True, _marketorder, acts=True),
+    Call("POST", "/api/1/stoporder", True, _stoporder, acts=True),
+    Call("GET", "/api/1/listorders", True, _listorders_v1),
+    Call("GET", "/api/1/orders/{id}", True, lambda e, r: e.venue.order_v1(r.owner, r.path_id)),
+    Call("GET", "/api/exchange/2/listorders", True, _listorders_v2),
+    Call("GET", "/api/exchange/2/orders/{id}", True, lambda e, r: e.venue.order_v2(r.owner, r.path_id)),
+    Call("GET", "/api/exchange/3/order", True, _order_v3),
+    Call("GET", "/api/1/listtrades", True, _listtrades),
+    Call("GET", "/api/1/send/networks", True, _networks),
+)
+"""Everything a market maker calls."""
+
+
+def touched(exchange: Exchange, call: Call, request: Request) -> list[str]:
+    """The markets a call that acts may have changed."""
+    pair = request.given.text("pair")
+    return [pair] if pair in exchange.houses else exchange.pairs

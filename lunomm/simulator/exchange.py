@@ -1,0 +1,167 @@
+"""The simulated exchange assembled: a venue, the house of each market, a past, the default account (pure).
+
+Event-driven: :meth:`Exchange.run_until` performs what is due up to a time, in order over all markets, and the venue
+queues what the streams must send. The same seed gives the same markets at any speed and under any clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from lunomm.errors import UsageError
+from lunomm.market.rules import PairRules
+from lunomm.simulator import profiles
+from lunomm.simulator.behaviour import Behaviour
+from lunomm.simulator.draws import draws
+from lunomm.simulator.flow import Flow
+from lunomm.simulator.history import past_hour
+from lunomm.simulator.ledger import FeeRates
+from lunomm.simulator.replay import Recorded, Replay
+from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue
+
+OWNER = "sim"
+"""The one visitor's account; also its key id and secret."""
+
+_FIRST_SEQUENCE = 900_000_000
+_FIRST_TRADE = 30_000_000
+_STAGGER_NS = 37_000_000
+"""Markets take their steps one after another, not all in the same millisecond."""
+
+_RETAIL_COUNTER = Decimal(30_000)
+"""Counter money of the default account where the currency is not in the table."""
+
+
+class House(Protocol):
+    """What moves a market: a seeded flow, or a recording."""
+
+    @property
+    def next_ns(self) -> int | None: ...
+    def act(self, now_ns: int) -> None: ...
+    def repair(self, now_ms: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What this exchange is, for screens and ``/sim/info``. profile None: a tape. truth: by pair."""
+
+    seed: int
+    profile: str | None
+    tape: str | None
+    fee_tier: int
+    truth: Mapping[str, Mapping[str, float | str | None]]
+
+
+class Exchange:
+    """A venue and what moves its markets."""
+
+    def __init__(self, venue: Venue, houses: Mapping[str, House], setting: Setting) -> None:
+        self.venue = venue
+        self.houses = houses
+        self.setting = setting
+
+    @property
+    def pairs(self) -> list[str]:
+        return self.venue.pairs
+
+    @property
+    def next_ns(self) -> int | None:
+        """Exchange time of the next thing to happen; None when nothing ever will."""
+        return min((due for house in self.houses.values() if (due := house.next_ns) is not None), default=None)
+
+    def run_until(self, now_ns: int, limit: int) -> bool:
+        """Perform what is due, at most ``limit`` actions. Returns whether nothing due is left."""
+        for _ in range(limit):
+            due, house = None, None
+            for candidate in self.houses.values():
+                next_ns = candidate.next_ns
+                if next_ns is not None and (due is None or next_ns < due):
+                    due, house = next_ns, candidate
+            if due is None or house is None or due > now_ns:
+                return True
+            house.act(now_ns)
+        next_due = self.next_ns
+        return next_due is None or next_due > now_ns
+
+    def visited(self, pair: str, now_ms: int) -> None:
+        """To be called after a visitor acted in a market: the house puts back what he took."""
+        house = self.houses.get(pair)
+        if house is not None:
+            house.repair(now_ms)
+
+    def snapshot_raw(self, pair: str) -> str:
+        """The first frame of a new market stream."""
+        house = self.houses.get(pair)
+        recorded = house.opening_raw if isinstance(house, Replay) else None
+        return self.venue.engine(pair).snapshot_raw() if recorded is None else recorded
+
+
+def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: int, start_ns: int) -> Exchange:
+    """The whole catalogue under a seeded flow, open since an hour at ``start_ns`` (exchange time, Unix ns).
+
+    profile: for the pairs named; None: each pair's own.
+
+    Raises:
+        UsageError: an unlisted pair, an unknown profile.
+    """
+    opened = profiles.choose(pairs, profile)
+    streams = {pair: draws(seed, pair) for pair in opened}
+    specs = [MarketSpec(market.rules, _FIRST_SEQUENCE, _FIRST_TRADE) for market, _ in opened.values()]
+    rules = [market.rules for market, _ in opened.values()]
+    venue = Venue(specs, [_account(rules, fee_tier)], draws(seed, "ids").ids)
+    houses: dict[str, House] = {}
+    truth: dict[str, dict[str, float | str | None]] = {}
+    for index, (pair, (market, behaviour)) in enumerate(opened.items()):
+        past = past_hour(behaviour, market, streams[pair].past, start_ns // 1_000_000, _FIRST_TRADE)
+        venue.seed_history(pair, past.trades, past.minutes)
+        flow = Flow(behaviour, market, venue.engine(pair), streams[pair], start_ns - index * _STAGGER_NS)
+        flow.act(flow.next_ns)
+        houses[pair] = flow
+        truth[pair] = profiles.truth(behaviour, float(market.price))
+    venue.drain()  # the opening of the books: nobody was there to see it
+    main = profile or opened[next(iter(opened))][1].name
+    return Exchange(venue, houses, Setting(seed, main, None, fee_tier, truth))
+
+
+def replayed(rules: PairRules, frames: Iterable[Recorded], *, name: str, seed: int, fee_tier: int) -> Exchange:
+    """One market re-enacted from a recording; ``name`` is what to call it.
+
+    Raises:
+        UsageError, BookError: as :class:`Replay`.
+    """
+    recorded = iter(frames)
+    first = next(recorded, None)
+    if first is None:
+        raise UsageError(f"{name}: the tape is empty", code="BAD_TAPE")
+    # Digits as recorded: padded to eight in 2021, trimmed since.
+    padded = Behaviour(padded_decimals='.00000000"' in first.raw[:4096])
+    venue = Venue([MarketSpec(rules)], [_account([rules], fee_tier)], draws(seed, "ids").ids, padded)
+    house = Replay(venue, rules.pair, _chain(first, recorded))
+    venue.drain()
+    return Exchange(venue, {rules.pair: house}, Setting(seed, None, name, fee_tier, {}))
+
+
+def tape_rules(pair: str, inferred: PairRules) -> PairRules:
+    """The rules to trade a tape under: the catalogue's where they have its grid, else those inferred from it."""
+    known = profiles.CATALOGUE.get(pair)
+    grid = (inferred.price_scale, inferred.volume_scale)
+    if known is None or (known.rules.price_scale, known.rules.volume_scale) != grid:
+        return inferred
+    return known.rules
+
+
+def _chain(first: Recorded, rest: Iterable[Recorded]) -> Iterable[Recorded]:
+    yield first
+    yield from rest
+
+
+def _account(markets: Sequence[PairRules], fee_tier: int) -> AccountSpec:
+    fees: dict[str, FeeRates] = {}
+    balances: dict[str, Decimal] = {}
+    for rules in markets:
+        fees[rules.pair] = profiles.fees(fee_tier, rules.counter)
+        balances[rules.base] = profiles.WALLET.get(rules.base, 1000 * rules.min_volume)
+        balances[rules.counter] = profiles.WALLET.get(rules.counter, _RETAIL_COUNTER)
+    return AccountSpec(OWNER, balances, fees)

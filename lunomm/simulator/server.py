@@ -1,0 +1,269 @@
+"""The simulated exchange on the network: REST and both streams on one loopback port, and the loop that keeps time.
+
+Every answer is Luno's: its JSON, its error codes, an empty 404 for an unknown path. Only loopback is ever bound, and
+only loopback names are answered, so no web page can reach it by a name of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lunomm.errors import RefusedError, UsageError
+from lunomm.simulator.access import CallBudgets, basic_credentials, is_loopback_host, is_loopback_origin
+from lunomm.simulator.calls import CALLS, Call, Request, touched
+from lunomm.simulator.exchange import OWNER, Exchange
+from lunomm.simulator.parameters import merge
+from lunomm.simulator.refusals import VenueError, refuse
+from lunomm.simulator.streams import Streams, StreamTimes, matches_key
+
+MAX_BODY = 64 * 1024
+BATCH = 50
+"""Actions performed before others of this process get a turn."""
+
+LONGEST_NAP_S = 0.25
+"""The clock is looked at least so often: it may jump (a suspended machine, a corrected wall clock)."""
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+class ExchangeServer:
+    """One exchange, served.
+
+    Args:
+        now_ns: The exchange's clock, Unix ns. speed: its seconds in one of ours.
+        info: The object of ``GET /sim/info``.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        now_ns: Callable[[], int],
+        *,
+        speed: float = 1.0,
+        info: Callable[[], dict[str, Any]] = dict,
+        times: StreamTimes | None = None,
+        calls_per_minute: int | None = None,
+        queue_limit: int = 20_000,
+    ) -> None:
+        self.exchange = exchange
+        self.streams = Streams(exchange, times, queue_limit=queue_limit)
+        self.budgets = CallBudgets() if calls_per_minute is None else CallBudgets(calls_per_minute)
+        self.calls = 0
+        self.refused = 0
+        self._now_ns = now_ns
+        self._speed = speed
+        self._info = info
+        self._server: uvicorn.Server | None = None
+
+    @property
+    def app(self) -> ASGIApp:
+        routes: list[BaseRoute] = [Route("/sim/info", self._answer_info, methods=["GET"])]
+        for path in dict.fromkeys(call.path for call in CALLS):
+            by_method = {call.method: call for call in CALLS if call.path == path}
+            routes.append(Route(path, self._endpoint(by_method), methods=list(by_method)))
+        routes.append(WebSocketRoute("/api/1/stream/{pair}", self.streams.market))
+        routes.append(WebSocketRoute("/api/1/userstream", self.streams.user))
+        handlers: dict[Any, Any] = {HTTPException: _empty, VenueError: _refused, Exception: _internal}
+        return _LoopbackOnly(Starlette(routes=routes, exception_handlers=handlers))
+
+    async def keep_time(self) -> None:
+        """Perform what is due when it is due, for ever; when behind, in batches with a turn for the others between."""
+        while True:
+            now_ns = self._now_ns()
+            done = self.exchange.run_until(now_ns, BATCH)
+            self.streams.pump()
+            if not done:
+                await asyncio.sleep(0)
+                continue
+            due = self.exchange.next_ns
+            nap_s = LONGEST_NAP_S if due is None else (due - self._now_ns()) / 1e9 / self._speed
+            await asyncio.sleep(min(max(nap_s, 0.0), LONGEST_NAP_S))
+
+    async def serve(self, listening: socket.socket, *, started: asyncio.Event | None = None) -> None:
+        """Serve until cancelled or :meth:`stop`; then all connections are closed within half a second."""
+        times = self.streams.times
+        config = uvicorn.Config(
+            self.app,
+            ws="websockets-sansio",
+            ws_max_size=MAX_BODY,
+            ws_ping_interval=times.ping_s,
+            ws_ping_timeout=max(times.silence_s - times.ping_s, 0.1),
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=65,
+        )
+        self._server = server = _QuietServer(config, started)
+        clock = asyncio.create_task(self.keep_time(), name="exchange:clock")
+        serving = asyncio.create_task(server.serve(sockets=[listening]), name="exchange:server")
+        try:
+            await asyncio.wait({clock, serving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            clock.cancel()
+            await asyncio.wait({serving}, timeout=0.4)
+            server.force_exit = True
+            await asyncio.wait({serving}, timeout=0.5)
+            serving.cancel()
+            results = await asyncio.gather(clock, serving, return_exceptions=True)
+            listening.close()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+
+    # --- REST ------------------------------------------------------------------------------------------------------
+
+    def _endpoint(self, by_method: dict[str, Call]) -> Callable[[HttpRequest], Any]:
+        async def answer(http: HttpRequest) -> Response:
+            call = by_method.get(http.method) or by_method["GET"]
+            return await self._call(call, http)
+
+        return answer
+
+    async def _call(self, call: Call, http: HttpRequest) -> Response:
+        self.calls += 1
+        form = await _form(http)
+        credentials = basic_credentials(http.headers.get("authorization", ""))
+        known = credentials is not None and matches_key(*credentials)
+        who = OWNER if known else f"from {http.client.host if http.client else ''}"
+        if not self.budgets.take(who, time.monotonic_ns()):
+            raise refuse("ErrTooManyRequests")
+        if call.key and not known:
+            raise refuse("ErrUnauthorised")
+        given = merge(http.url.query, form)
+        # A visitor meets the market as it is now, not as it was when the loop last had a turn.
+        self.exchange.run_until(self._now_ns(), BATCH)
+        request = Request(self._now_ns() // 1_000_000, OWNER if known else "", given, http.path_params.get("id", ""))
+        try:
+            reply = call.answer(self.exchange, request)
+        finally:
+            if call.acts:
+                for pair in touched(self.exchange, call, request):
+                    self.exchange.visited(pair, request.now_ms)
+            self.streams.pump()
+        return Response(msgspec.json.encode(reply), media_type="application/json")
+
+    async def _answer_info(self, http: HttpRequest) -> Response:
+        return Response(msgspec.json.encode(self._info()), media_type="application/json")
+
+
+def bind(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """A listening socket on loopback; port 0 takes a free one.
+
+    Raises:
+        RefusedError: any other host: whoever reaches the port trades with the well-known key.
+        UsageError: the port is taken or not allowed.
+    """
+    if host not in ("127.0.0.1", "::1"):
+        raise RefusedError(f"the simulated exchange binds loopback only, not {host[:60]}", code="NOT_LOOPBACK")
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        raise UsageError(f"port {port}: {error.strerror}. Choose another with --port", code="PORT_TAKEN") from error
+    listening.setblocking(False)
+    return listening
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its signal handlers: those of the command stand. Says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: asyncio.Event | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._ready is not None:
+            self._ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _LoopbackOnly:
+    """Answers only requests made under a loopback name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            origin = headers.get(b"origin")
+            if not is_loopback_host(headers.get(b"host", "")) or (
+                scope["type"] == "websocket" and origin is not None and not is_loopback_origin(origin)
+            ):
+                if scope["type"] == "websocket":
+                    await receive()
+                    await send({"type": "websocket.close", "code": 1008, "reason": ""})
+                else:
+                    error = VenueError(403, "ErrUnauthorised", "This simulated exchange answers loopback names only")
+                    await _error(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _form(http: HttpRequest) -> str:
+    """The urlencoded body as text; other bodies are ignored, as Luno's clients send none.
+
+    Raises:
+        VenueError: larger than 64 KiB.
+    """
+    body = b""
+    async for chunk in http.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise VenueError(413, "ErrInvalidArguments", "The request is too large")
+    if http.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        return ""
+    return body.decode("utf-8", errors="replace")
+
+
+def _error(error: VenueError) -> Response:
+    return Response(msgspec.json.encode(error.body()), error.status, media_type="application/json")
+
+
+async def _refused(http: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, VenueError)
+    return _error(error)
+
+
+async def _empty(http: HttpRequest, error: Exception) -> Response:
+    """An unknown path or method: Luno answers with an empty body."""
+    assert isinstance(error, HTTPException)
+    return Response(b"", error.status_code, headers=error.headers)
+
+
+async def _internal(http: HttpRequest, error: Exception) -> Response:
+    """A bug of ours: the client gets Luno's word for it, the log the rest."""
+    traceback.print_exception(error, file=sys.stderr)
+    return _error(VenueError(500, "ErrInternal", "Something went wrong, our bad"))

@@ -1,0 +1,260 @@
+"""The exchange's two WebSocket streams: who listens, what each still has to get, keep-alives, error frames.
+
+Each stream has a bounded queue of its own. A client that does not read fast enough is dropped, as it would otherwise
+hold memory for ever; it reconnects and gets a new snapshot. The user stream keeps the messages of the last five
+minutes, and sends what was missed to a client that comes back within them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from lunomm.luno.wire import KEEPALIVE, Credentials
+from lunomm.simulator.exchange import OWNER, Exchange
+from lunomm.simulator.user_messages import UserFrame
+
+SESSION_LIMIT = 50
+"""Streams open at once, market and user together."""
+
+
+@dataclass(frozen=True)
+class StreamTimes:
+    """Seconds. keepalive_s: the empty message after so long without a frame. credentials_s: patience for the first one.
+
+    ping_s, silence_s: protocol pings, and how long a client may stay silent (pongs included) before it is dropped.
+    replay_s: how long user messages are kept.
+    """
+
+    keepalive_s: float = 20.0
+    credentials_s: float = 10.0
+    ping_s: float = 13.5
+    silence_s: float = 120.0
+    replay_s: float = 300.0
+
+
+class Listener:
+    """One open stream's queue of frames."""
+
+    __slots__ = ("_frames", "_limit", "_ready", "dropped", "sent_to")
+
+    def __init__(self, limit: int) -> None:
+        self._frames: deque[tuple[int, str]] = deque()
+        self._limit = limit
+        self._ready = asyncio.Event()
+        self.dropped = False
+        self.sent_to = 0
+        """Number of the last message handed to the socket."""
+
+    def put(self, raw: str, number: int = 0) -> None:
+        if len(self._frames) >= self._limit:
+            self.dropped = True
+            self._frames.clear()
+        if not self.dropped:
+            self._frames.append((number, raw))
+        self._ready.set()
+
+    async def send_all(self, socket: WebSocket, keepalive_s: float) -> None:
+        """Send what comes, for ever; returns when this client is too slow."""
+        while True:
+            self._ready.clear()
+            while self._frames:
+                number, raw = self._frames.popleft()
+                await socket.send_text(raw)
+                self.sent_to = max(self.sent_to, number)
+            if self.dropped:
+                return
+            try:
+                async with asyncio.timeout(keepalive_s):
+                    await self._ready.wait()
+            except TimeoutError:
+                await socket.send_text(KEEPALIVE)
+
+
+class _Messages:
+    """The last five minutes of one account's user messages, and how far its last stream got."""
+
+    def __init__(self) -> None:
+        self.kept: deque[tuple[float, int, str]] = deque()
+        self.listeners: set[Listener] = set()
+        self.number = 0
+        self.left_at: float | None = None
+        self.left_after = 0
+
+    def add(self, raw: str, now_s: float, keep_s: float) -> None:
+        self.number += 1
+        self.kept.append((now_s, self.number, raw))
+        while self.kept[0][0] < now_s - keep_s:
+            self.kept.popleft()
+        for listener in self.listeners:
+            listener.put(raw, self.number)
+
+    def join(self, listener: Listener, now_s: float, keep_s: float) -> None:
+        """A first connection gets nothing old; one that comes back in time gets what it missed."""
+        listener.sent_to = self.number
+        if not self.listeners and self.left_at is not None and now_s - self.left_at <= keep_s:
+            listener.sent_to = self.left_after
+            for at, number, raw in self.kept:
+                if number > self.left_after and at >= now_s - keep_s:
+                    listener.put(raw, number)
+        self.listeners.add(listener)
+
+    def leave(self, listener: Listener, now_s: float) -> None:
+        self.listeners.discard(listener)
+        if not self.listeners:
+            self.left_at, self.left_after = now_s, listener.sent_to
+
+
+class Streams:
+    """All open streams of an exchange."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        times: StreamTimes | None = None,
+        *,
+        queue_limit: int = 20_000,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.times = times or StreamTimes()
+        self.slow = 0
+        """Clients dropped because they read too slowly."""
+        self._exchange = exchange
+        self._queue_limit = queue_limit
+        self._seconds = seconds
+        self._open = 0
+        self._markets: dict[str, set[Listener]] = {pair: set() for pair in exchange.pairs}
+        self._messages: dict[str, _Messages] = {owner: _Messages() for owner in exchange.venue.owners}
+
+    @property
+    def open(self) -> int:
+        """Streams open now."""
+        return self._open
+
+    def listeners(self, pair: str) -> int:
+        """Market streams of a pair."""
+        return len(self._markets[pair])
+
+    def pump(self) -> None:
+        """Hand everything the venue has queued to those who listen."""
+        for frame in self._exchange.venue.drain():
+            if isinstance(frame, UserFrame):
+                self._messages[frame.owner].add(frame.raw, self._seconds(), self.times.replay_s)
+                continue
+            listeners = self._markets[frame.pair]
+            if listeners:
+                raw = frame.raw
+                for listener in listeners:
+                    listener.put(raw)
+
+    async def market(self, socket: WebSocket) -> None:
+        """One market stream, from upgrade to close."""
+        async with self._session(socket) as owner:
+            if owner is None:
+                return
+            pair = str(socket.path_params["pair"])
+            if pair not in self._markets:
+                await _refuse(socket, "invalid_market", pair[:40])
+                return
+            listener = Listener(self._queue_limit)
+            # What was queued before the snapshot is part of it.
+            self.pump()
+            listener.put(self._exchange.snapshot_raw(pair))
+            self._markets[pair].add(listener)
+            try:
+                await self._serve(socket, listener)
+            finally:
+                self._markets[pair].discard(listener)
+
+    async def user(self, socket: WebSocket) -> None:
+        """One user stream, from upgrade to close."""
+        async with self._session(socket) as owner:
+            if owner is None:
+                return
+            listener = Listener(self._queue_limit)
+            self.pump()
+            messages = self._messages[owner]
+            messages.join(listener, self._seconds(), self.times.replay_s)
+            try:
+                await self._serve(socket, listener)
+            finally:
+                messages.leave(listener, self._seconds())
+
+    @contextlib.asynccontextmanager
+    async def _session(self, socket: WebSocket) -> AsyncIterator[str | None]:
+        """Accept, log in, count. Yields the account, None when the client was sent away."""
+        await socket.accept()
+        self._open += 1
+        try:
+            yield await self._log_in(socket)
+        except WebSocketDisconnect:
+            return
+        finally:
+            self._open -= 1
+
+    async def _log_in(self, socket: WebSocket) -> str | None:
+        try:
+            async with asyncio.timeout(self.times.credentials_s):
+                message = await socket.receive()
+        except TimeoutError:
+            await _refuse(socket, "auth_timeout", "you took too long to provide credentials")
+            return None
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect
+        if not is_key(message.get("text")):
+            await _refuse(socket, "invalid_credentials", "you provided an invalid credentials message")
+            return None
+        if self._open > SESSION_LIMIT:
+            await _refuse(socket, "session_limit_exceeded", "session limit exceeded")
+            return None
+        return OWNER
+
+    async def _serve(self, socket: WebSocket, listener: Listener) -> None:
+        """Send and read until either end is done with it."""
+        sender = asyncio.create_task(listener.send_all(socket, self.times.keepalive_s))
+        reader = asyncio.create_task(_read(socket))
+        try:
+            await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sender, reader):
+                task.cancel()
+            await asyncio.gather(sender, reader, return_exceptions=True)
+        if listener.dropped:
+            self.slow += 1
+            # The socket's buffer is full, so no close frame can be waited for: the connection is cut off.
+            raise WebSocketDisconnect(1008)
+
+
+async def _read(socket: WebSocket) -> None:
+    """Whatever a client says after its credentials (keep-alives) is accepted and ignored, until it goes."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _refuse(socket: WebSocket, code: str, text: str) -> None:
+    await socket.send_text(msgspec.json.encode({"error_code": code, "error": text}).decode())
+    await socket.close(1000)
+
+
+def is_key(text: str | None) -> bool:
+    """Whether a first frame logs in with the one key there is."""
+    if text is None:
+        return False
+    try:
+        given = msgspec.json.decode(text, type=Credentials)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return matches_key(given.api_key_id, given.api_key_secret)
+
+
+def matches_key(key_id: str, secret: str) -> bool:
+    """Key ``sim``, secret ``sim``."""
+    return hmac.compare_digest(f"{key_id}\0{secret}".encode(), f"{OWNER}\0{OWNER}".encode())

@@ -1,0 +1,165 @@
+"""The simulated exchange at a glance: its markets, its visitors, and what an estimator should find there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lunomm.views import palette
+from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
+from lunomm.views.text import UNKNOWN, age, number, percent, safe
+
+TWO_COLUMNS = 70
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRow:
+    """One market now. bid, ask: counter. updates_per_s, trades_per_min: over the last minute. streams: listeners.
+
+    orders: visitors' working orders. filled: visitors' orders filled at least in part. profile: its behaviour.
+    sigma_daily: true, per sqrt(day); kappa_bp: true 1/kappa in bp; intensity: true A, 1/s a side; taker_rate: taker
+    orders, 1/s; None where not stated.
+    """
+
+    pair: str
+    status: str
+    bid: Decimal | None
+    ask: Decimal | None
+    updates_per_s: float
+    trades_per_min: float
+    streams: int
+    orders: int
+    filled: int
+    profile: str
+    sigma_daily: float | None = None
+    kappa_bp: float | None = None
+    intensity: float | None = None
+    taker_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeView:
+    """One exchange at one instant. calls_used: of the budget of 300 a minute. profile None: a tape."""
+
+    url: str
+    run_id: str
+    seed: int
+    profile: str | None
+    tape: str | None
+    speed: float
+    fee_tier: int
+    running_s: float
+    streams: int
+    calls: int
+    calls_used: int
+    slow_clients: int
+    markets: tuple[MarketRow, ...]
+    maker_fee: Decimal | None = None
+    taker_fee: Decimal | None = None
+
+
+def exchange_screen(view: ExchangeView) -> Sized:
+    return Sized(lambda width, height: _draw(view, width, height))
+
+
+def exchange_line(view: ExchangeView) -> str:
+    """One plain line: where, what runs, how busy."""
+    main = view.markets[0]
+    quote = f"{number(main.bid)} / {number(main.ask)}"
+    return "  |  ".join(
+        [
+            f"exchange {safe(view.url, 60)}",
+            _what(view),
+            f"{safe(main.pair, 20)} {quote} {safe(main.status, 12)}",
+            f"{number(sum(row.trades_per_min for row in view.markets), 0)} trades/min",
+            f"{view.streams} streams",
+            f"{sum(row.orders for row in view.markets)} visitors' orders",
+            f"{sum(row.filled for row in view.markets)} filled",
+        ]
+    )
+
+
+def exchange_data(view: ExchangeView) -> dict[str, Any]:
+    """The object of one ``--json`` line."""
+    return asdict(view)
+
+
+def _what(view: ExchangeView) -> str:
+    if view.tape is not None:
+        return f"tape {safe(view.tape, 60)} at speed {number(view.speed)}"
+    what = f"profile {safe(view.profile or '', 20)}  seed {view.seed}"
+    return what if view.speed == 1 else f"{what}  speed {number(view.speed)}"
+
+
+def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
+    head = line(
+        ("SIMULATED EXCHANGE", palette.STRONG),
+        safe(view.url, 60),
+        _what(view),
+        (f"up {age(view.running_s * 1000)}", palette.MUTED),
+    )
+    tier: list[Fact] = [
+        ("fee tier", f"{view.fee_tier}"),
+        ("maker fee", UNKNOWN if view.maker_fee is None else percent(float(view.maker_fee), 2)),
+        ("taker fee", UNKNOWN if view.taker_fee is None else percent(float(view.taker_fee), 2)),
+        ("log in with", "key sim, secret sim"),
+    ]
+    visitors: list[Fact] = [
+        ("streams", f"{view.streams} open"),
+        ("calls", f"{number(view.calls)}, {view.calls_used} of the last minute's 300"),
+        ("orders", f"{sum(row.orders for row in view.markets)} working"),
+        ("too slow", f"{view.slow_clients} dropped", palette.WARN if view.slow_clients else palette.PLAIN),
+    ]
+    left, right = facts(tier, label_width=12), facts(visitors, label_width=10)
+    blocks: list[RenderableType] = [head, rule("visitors and fees", width)]
+    blocks += [columns(left, right)] if width >= TWO_COLUMNS else [left, right]
+    blocks += [rule("markets", width), _markets(view, width)]
+    if view.tape is None and height >= 16:
+        blocks += [rule("the truth behind them", width), _truth(view)]
+    return stack(blocks)
+
+
+def _markets(view: ExchangeView, width: int) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    names = ["pair", "status", "bid", "ask", "updates/s", "trades/min", "orders", "filled"]
+    if width < TWO_COLUMNS:
+        names = ["pair", "bid", "ask", "trades/min", "orders"]
+    for name in names:
+        table.add_column(justify="left" if name in ("pair", "status") else "right", no_wrap=True, overflow="ellipsis")
+    table.add_row(*[Text(name, palette.MUTED) for name in names])
+    for row in view.markets:
+        good = palette.GOOD if row.status == "ACTIVE" else palette.WARN
+        cells: dict[str, Text] = {
+            "pair": Text(safe(row.pair, 20), palette.STRONG),
+            "status": status_word(safe(row.status, 12), good),
+            "bid": Text(number(row.bid), palette.BID),
+            "ask": Text(number(row.ask), palette.ASK),
+            "updates/s": Text(number(row.updates_per_s, 1)),
+            "trades/min": Text(number(row.trades_per_min, 0)),
+            "orders": Text(number(row.orders), palette.OWN if row.orders else palette.PLAIN),
+            "filled": Text(number(row.filled)),
+        }
+        table.add_row(*[cells[name] for name in names])
+    return table
+
+
+def _truth(view: ExchangeView) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in ("pair", "profile", "sigma", "1/kappa", "A a side", "takers"):
+        table.add_column(justify="left" if name in ("pair", "profile") else "right", no_wrap=True, overflow="ellipsis")
+    table.add_row(*[Text(n, palette.MUTED) for n in ("pair", "profile", "sigma", "1/kappa", "A a side", "takers")])
+    for row in view.markets:
+        table.add_row(
+            Text(safe(row.pair, 20)),
+            Text(safe(row.profile, 20)),
+            Text(UNKNOWN if row.sigma_daily is None else f"{percent(row.sigma_daily, 2)}/day"),
+            Text("not stated" if row.kappa_bp is None else f"{number(row.kappa_bp, 1)} bp"),
+            Text("not stated" if row.intensity is None else f"{number(row.intensity, 4)} /s"),
+            Text(UNKNOWN if row.taker_rate is None else f"{number(row.taker_rate * 60, 1)} /min"),
+        )
+    return table
