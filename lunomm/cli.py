@@ -157,6 +157,7 @@ def calibrate(
 @app.command(rich_help_panel=PIPELINE)
 def status(
     pairs: o.Pairs = None,
+    once: o.Once = False,
     mode: o.Mode = None,
     url: o.Url = None,
     json: o.Json = False,
@@ -165,8 +166,10 @@ def status(
 ) -> None:
     """Everything at a glance: book, reservation price, inventory, open orders, all pieces."""
     env = c.environment()
-    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
-    _run("status", common, c.parse_pairs(pairs, env), None)
+    # It reads Redis only and shows whatever venue is there: the mode rules guard those that talk to an exchange.
+    venue = mode is not None
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug, venue=venue)
+    _run("status", common, c.parse_pairs(pairs, env) if pairs else (), once=once)
 
 
 @app.command(rich_help_panel=SERVICES)
@@ -256,14 +259,14 @@ def exchange(
         fee_tier=fee_tier,
     )
     common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
-    _run("exchange", common, None, options)
+    _run("exchange", common, options)
 
 
 @app.command(rich_help_panel=SERVICES)
 def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -> None:
     """Stops the pieces, the simulated exchange and the embedded Redis, gateway first."""
     common = c.read_common(c.environment(), json=json, debug=debug, venue=False)
-    _run("down", common, None, force)
+    _run("down", common, force=force)
 
 
 # --- options of several commands -----------------------------------------------------------------------------------
@@ -287,7 +290,7 @@ def _gateway_options(given: dict[str, Any]) -> c.GatewayOptions:
 # --- running one ---------------------------------------------------------------------------------------------------
 
 
-def _run(name: str, common: c.Common, pairs: tuple[str, ...] | None, options: object) -> None:
+def _run(name: str, common: c.Common, *arguments: object, **named: object) -> None:
     import asyncio
 
     module = importlib.import_module(f"lunomm.commands.{name}")
@@ -295,7 +298,7 @@ def _run(name: str, common: c.Common, pairs: tuple[str, ...] | None, options: ob
     from lunomm.commands.present import envelope, put_line
 
     def work(now: c.Common) -> Any:
-        return module.run(now, options) if pairs is None else module.run(now, pairs, options)
+        return module.run(now, *arguments, **named)
 
     data = asyncio.run(run_again(work, common))
     if common.json and data is not None:

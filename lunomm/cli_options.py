@@ -117,6 +117,7 @@ Profile = Annotated[str | None, _text("--profile", "behaviour of the simulated m
 FeeTier = Annotated[int, _whole("--fee-tier", "0: makers pay nothing; 1: Luno's entry tier", WORLD)]
 Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one where that is taken", WORLD)]
 Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as venue `tape`")]
+Once = Annotated[bool, _flag("--once", "print once, even in a terminal")]
 Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
 Minutes = Annotated[float, _float("--minutes", "lookback, minutes")]
 Force = Annotated[bool, _flag("--force", "even while a piece of a live venue runs")]

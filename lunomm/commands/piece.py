@@ -52,6 +52,7 @@ class Piece:
             opened with ``exchange=False`` before one is there). key: what to log in with. clock: the venue's time.
         pairs: in the order given. stop: set when the piece is to end (signal, ``--for``, ``up`` gone).
         counters: shown in HEALTH and by status. state: one word, likewise. last_error: likewise.
+        follows: goes on when the exchange is restarted (``up``, which restarts it); others start over.
         on_abandon: what a second Ctrl-C says may remain, and the exit code; None = nothing remains.
     """
 
@@ -64,6 +65,7 @@ class Piece:
         self.clock = Clock()
         self.stop = asyncio.Event()
         self.counters: dict[str, float | str | None] = {}
+        self.follows = False
         self.state = "OK"
         self.last_error: str | None = None
         self.on_abandon: Callable[[], tuple[str, int]] | None = None
@@ -156,12 +158,7 @@ class Piece:
         """Heartbeat, venue and leases, once."""
         self._beat += 1
         for pair in self.pairs:
-            if self.venue is not None:
-                await refresh(self.bus, pair, self.venue)
-            else:
-                found = await peek(self.bus, pair)
-                if found is not None:
-                    self._adopt(found)
+            await self._keep_venue(pair)
             health = Health(
                 pair=pair,
                 piece=self.name,
@@ -179,6 +176,20 @@ class Piece:
             await self.bus.put(HEALTH, health, name=health_key(self.name, pair))
         for lease in self._leases:
             await lease.renew()
+
+    async def _keep_venue(self, pair: str) -> None:
+        """Keep the claim; a piece without a venue, or one that only follows, takes the one that is there."""
+        if self.venue is not None:
+            try:
+                await refresh(self.bus, pair, self.venue)
+            except VenueReplaced:
+                if not self.follows:
+                    raise
+            else:
+                return
+        found = await peek(self.bus, pair)
+        if found is not None:
+            self._adopt(found)
 
     async def _beats(self) -> None:
         lost_since: float | None = None
@@ -227,7 +238,7 @@ class Piece:
     def background(self) -> None:
         """Start what runs beside every piece."""
         self.start(self._beats(), "heartbeat")
-        if self.common.mode == "sim":
+        if self.common.mode == "sim" and not self.follows:
             self.start(self._watch_exchange(), "exchange")
 
     async def close(self) -> None:
@@ -261,6 +272,7 @@ async def open_piece(
     exchange: bool = True,
     venue: VenueInfo | None = None,
     options: ExchangeOptions | None = None,
+    follows: bool = False,
 ) -> AsyncIterator[Piece]:
     """A piece with everything it needs, ended cleanly whatever happens.
 
@@ -269,6 +281,7 @@ async def open_piece(
         exchange: start the simulated exchange when none runs (status only looks).
         venue: talk about this one (a tape's) instead of looking for one.
         options: how to start the exchange if it must be.
+        follows: see :class:`Piece`.
 
     Raises:
         BusError, ExchangeError (4), RefusedError (5), InstanceError (6), UsageError (2) for a pair nobody lists.
@@ -278,6 +291,7 @@ async def open_piece(
     async with Bus(common.redis, name) as bus:
         await bus.ping()
         piece = Piece(name, common, pairs, bus)
+        piece.follows = follows
         signals = _Signals(piece)
         try:
             found = venue or await _find_venue(piece, exchange=exchange, options=options)

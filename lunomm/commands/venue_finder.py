@@ -191,19 +191,25 @@ async def find_or_start(
     return info
 
 
+def exchange_args(options: ExchangeOptions) -> list[str]:
+    """The command line of ``lunomm exchange``, everything said."""
+    args = ["exchange", *options.pairs, f"--seed={options.seed}", f"--fee-tier={options.fee_tier}"]
+    args.append(f"--speed={options.speed!r}")
+    if options.profile is not None:
+        args.append(f"--profile={options.profile}")
+    if options.tape is not None:
+        args.append(f"--tape={options.tape.absolute()}")
+    if options.port is not None:
+        args.append(f"--port={options.port}")
+    return args
+
+
 def spawn_exchange(
     folder: Path, options: ExchangeOptions, *, environment: dict[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start ``lunomm exchange`` with these options."""
     (folder / FILE).unlink(missing_ok=True)
-    args = [sys.executable, "-m", "lunomm", "exchange", *options.pairs, "--seed", str(options.seed)]
-    args += ["--fee-tier", str(options.fee_tier), "--speed", repr(options.speed)]
-    if options.profile is not None:
-        args += ["--profile", options.profile]
-    if options.tape is not None:
-        args += ["--tape", str(options.tape.absolute())]
-    if options.port is not None:
-        args += ["--port", str(options.port)]
+    args = [sys.executable, "-m", "lunomm", *exchange_args(options)]
     with (folder / "exchange.log").open("wb") as log:
         try:
             return subprocess.Popen(

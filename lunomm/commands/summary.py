@@ -1,0 +1,115 @@
+"""What a run of ``up`` came to: fills, inventory, profit and its parts, what else it would have earned, orders left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from lunomm.errors import LunommError
+from lunomm.luno.hosts import ApiKey, Endpoint
+from lunomm.quoting.inputs import Account
+from lunomm.simulator.profiles import fees
+from lunomm.trading.baseline import LABEL, Baseline
+
+OURS = "lm1-"
+"""Prefix of every client order id of ours; anything else on the account is somebody else's."""
+
+
+@dataclass
+class PairRun:
+    """What is remembered of one pair while the pipeline runs."""
+
+    pair: str
+    account: Account | None = None
+    baseline: Baseline | None = None
+    orders_left: tuple[str, ...] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+async def read_orders_left(endpoint: Endpoint, key: ApiKey, pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Our open orders by pair, read from the exchange.
+
+    Raises:
+        ExchangeError: it does not answer; then nobody knows.
+    """
+    from lunomm.luno.budget import CallBudget
+    from lunomm.luno.rest import LunoRest
+
+    async with LunoRest(endpoint, key, CallBudget()) as rest:
+        found: dict[str, tuple[str, ...]] = {}
+        for pair in pairs:
+            orders = await rest.list_orders(pair)
+            found[pair] = tuple(o.order_id for o in orders if o.client_order_id.startswith(OURS))
+        return found
+
+
+def tier_1_pnl(account: Account) -> Decimal | None:
+    """Profit had every fill paid Luno's entry-tier maker fee, counter; None before any profit is known."""
+    if account.pnl is None:
+        return None
+    fee = fees(1, account.counter.asset).maker
+    return account.pnl.total + account.pnl.fees - fee * account.traded_counter
+
+
+def note(account: Account, baseline: Baseline | None, *, fee_tier: int | None) -> str:
+    """The line that keeps a demo honest."""
+    counter, tier_1 = account.counter.asset, tier_1_pnl(account)
+    paid = "no maker fee" if account.maker_fee == 0 else f"a maker fee of {account.maker_fee * 100:f} %"
+    parts = [f"this {'simulated ' if fee_tier is not None else ''}account pays {paid}"]
+    if tier_1 is not None:
+        parts.append(f"at Luno's tier 1 ({fees(1, counter).maker * 100:f} %) pnl would be {tier_1:+.2f} {counter}")
+    if baseline is not None and baseline.pnl is not None:
+        parts.append(f"a fixed-spread quoter on the same flow: {baseline.pnl:+.2f} {counter} (hypothetical)")
+    return "; ".join(parts)
+
+
+def summarise(runs: Iterable[PairRun], *, fee_tier: int | None, mode: str) -> dict[str, Any]:
+    """The object of the last line. Money of several counter currencies is not added: those fields are then null."""
+    pairs = {run.pair: _one(run) for run in runs}
+    counters = {one["counter_asset"] for one in pairs.values() if one["counter_asset"] is not None}
+    data: dict[str, Any] = {"mode": mode, "fee_tier": fee_tier}
+    for name in ("fills", "orders_left"):
+        data[name] = _sum(pairs, name)
+    for name in ("pnl", "pnl_spread", "pnl_inventory", "fees", "pnl_at_tier_1", "baseline_pnl"):
+        data[name] = _sum(pairs, name) if len(counters) == 1 else None
+    uptimes = [one["quote_uptime"] for one in pairs.values()]
+    data["quote_uptime"] = None if not uptimes or None in uptimes else min(uptimes)
+    only = next(iter(pairs.values())) if len(pairs) == 1 else {}
+    data["inventory"] = only.get("inventory")
+    data["baseline"] = LABEL
+    data["pairs"] = pairs
+    return data
+
+
+def _sum(pairs: Mapping[str, Mapping[str, Any]], name: str) -> Any:
+    values = [one[name] for one in pairs.values()]
+    return None if not values or None in values else sum(values)
+
+
+def _one(run: PairRun) -> dict[str, Any]:
+    account, pnl = run.account, run.account.pnl if run.account else None
+    return {
+        "counter_asset": account.counter.asset if account else None,
+        "fills": account.fills if account else 0,
+        "position": account.position if account else None,
+        "inventory": account.position - account.inventory_target if account else None,
+        "pnl": pnl.total if pnl else None,
+        "pnl_spread": pnl.spread if pnl else None,
+        "pnl_inventory": pnl.inventory if pnl else None,
+        "fees": pnl.fees if pnl else None,
+        "quote_uptime": account.quote_uptime if account else None,
+        "traded_counter": account.traded_counter if account else None,
+        "maker_fee": account.maker_fee if account else None,
+        "pnl_at_tier_1": tier_1_pnl(account) if account else None,
+        "baseline_pnl": run.baseline.pnl if run.baseline else None,
+        "baseline_fills": run.baseline.fills if run.baseline else 0,
+        "orders_left": len(run.orders_left) if run.orders_left is not None else None,
+        "order_ids_left": list(run.orders_left or ()),
+    }
+
+
+def unknown_orders(error: LunommError) -> str:
+    """What to say when the exchange could not be asked at the end."""
+    return f"orders left could not be read: {error}"

@@ -1,0 +1,136 @@
+"""Child processes of ``up``: started in sessions of their own, restarted when they die, ended in order.
+
+A child that dies is started again after 1, 2, 4 seconds; the third death within five minutes is final, and so is an
+exit that a restart cannot mend (usage, configuration, refusal, another instance): then the whole pipeline ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lunomm.bus.embedded import last_line
+from lunomm.errors import ConfigError, InstanceError, LunommError, RefusedError, UsageError
+
+DELAYS_S = (1.0, 2.0, 4.0)
+DEATHS = 3
+WITHIN_S = 300.0
+LOG_KEPT = 1_000_000
+"""Bytes of an old log above which a restart begins a new one."""
+
+_FINAL: dict[int, type[LunommError]] = {2: UsageError, 3: ConfigError, 5: RefusedError, 6: InstanceError}
+
+
+class Child:
+    """One supervised process.
+
+    Args:
+        name: for people, logs and states. args: after ``python -m lunomm``. folder: where its log goes.
+        environment: the whole of it. on_death: told every unwanted end (name, exit code).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        args: Sequence[str],
+        folder: Path,
+        *,
+        environment: dict[str, str],
+        on_death: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.args = tuple(args)
+        self.log = folder / f"{name}.log"
+        self.restarts = 0
+        self.state = "NEW"
+        self.exit_code: int | None = None
+        self._environment = environment
+        self._on_death = on_death
+        self._process: asyncio.subprocess.Process | None = None
+        self._deaths: deque[float] = deque()
+        self._ending = False
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def keep(self) -> None:
+        """Run it until :meth:`end`, starting it again when it dies.
+
+        Raises:
+            LunommError: it stays down (exit 1), or its own error where a restart is useless (exit 2, 3, 5, 6).
+        """
+        while not self._ending:
+            code = await self._run_once()
+            if self._ending:
+                return
+            self.state = "DEAD"
+            if self._on_death is not None:
+                self._on_death(self.name, code)
+            if code in _FINAL:
+                raise _FINAL[code](last_line(self.log).removeprefix("lunomm: ").rstrip("."), code="CHILD")
+            now = time.monotonic()
+            self._deaths.append(now)
+            while self._deaths and now - self._deaths[0] > WITHIN_S:
+                self._deaths.popleft()
+            if len(self._deaths) >= DEATHS:
+                raise LunommError(
+                    f"{self.name} died {DEATHS} times within {WITHIN_S / 60:g} minutes and stays down "
+                    f"(exit {code}: {last_line(self.log)}). See {self.log}",
+                    code="STAYS_DOWN",
+                )
+            await asyncio.sleep(DELAYS_S[min(len(self._deaths), len(DELAYS_S)) - 1])
+            self.restarts += 1
+
+    async def _run_once(self) -> int:
+        with self.log.open("ab" if self._log_is_small() else "wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "lunomm",
+                *self.args,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=self._environment,
+            )
+        self.state = "UP"
+        if self._ending:  # asked to end while it was being started
+            self._process.terminate()
+        code = await self._process.wait()
+        self.exit_code = code
+        return code
+
+    def _log_is_small(self) -> bool:
+        try:
+            return self.log.stat().st_size < LOG_KEPT
+        except OSError:
+            return False
+
+    async def end(self, *, within_s: float) -> int | None:
+        """Ask it to stop and wait; killed when it does not within ``within_s``. Its exit code, None if it never ran."""
+        self._ending = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            self.state = "ENDED"
+            return self.exit_code
+        self.state = "ENDING"
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(within_s):
+                code = await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            code = await process.wait()
+        self.state = "ENDED"
+        self.exit_code = code
+        return code
