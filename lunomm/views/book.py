@@ -87,7 +87,7 @@ def heading(view: BookView) -> Text:
         (with_unit(tick.mid_price, counter, _price_decimals(view, half=True)), palette.STRONG),
         status_word(tick.state.value, palette.state_style(tick.state)),
         f"spread {spread_words(tick, view.rules)}",
-        _age_text("age", tick.stream_age_ms),
+        _age_text(tick.stream_age_ms),
         (safe(view.source, 60), palette.MUTED),
     )
 
@@ -195,7 +195,7 @@ def _fact_rows(view: BookView, width: int) -> list[Fact]:
     rows += estimate_facts(tick.estimates, _float(tick.mid_price), wide=width >= 40)
     rows += [
         ("trades", with_unit(tick.trades_per_minute, "/min", 1)),
-        ("book", f"{number(tick.orders)} orders, {number(tick.levels)} levels"),
+        ("orders", f"{number(tick.orders)} in {number(tick.levels)} levels"),
     ]
     rows += [_own_row(order) for order in tick.own[:4]]
     return rows
@@ -242,9 +242,11 @@ def _counters(view: BookView) -> str:
     return "  ".join(parts)
 
 
-def _age_text(label: str, milliseconds: float | None) -> Text:
-    stale = milliseconds is None or milliseconds > STALE_MS
-    return Text(f"{label} {age(milliseconds)}", palette.BAD if stale else palette.MUTED)
+def _age_text(milliseconds: float | None) -> Text:
+    """Age of the stream's last byte; nothing on a tape, which has none."""
+    if milliseconds is None:
+        return Text("")
+    return Text(f"age {age(milliseconds)}", palette.BAD if milliseconds > STALE_MS else palette.MUTED)
 
 
 def _relative_spread(tick: Tick) -> float | None:

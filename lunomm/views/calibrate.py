@@ -69,11 +69,11 @@ def estimate_facts(estimates: Estimates, mid: float | None, *, wide: bool = True
     ]
 
 
-def verdict_text(estimates: Estimates) -> Text:
+def verdict_text(estimates: Estimates, *, reason: bool = True) -> Text:
     """GO, THIN or NO with its shape, the sample and the reason."""
     text = status_word(estimates.verdict.value, palette.verdict_style(estimates.verdict))
     text.append(f" n={number(estimates.sample)}", palette.PLAIN)
-    if estimates.reason:
+    if reason and estimates.reason:
         text.append(f" {safe(estimates.reason, 80)}", palette.MUTED)
     return text
 
@@ -102,7 +102,7 @@ def _draw(view: CalibrateView, width: int, height: int) -> RenderableType:
     params = view.params
     head: list[str | Text | tuple[str, str]] = [(safe(view.pair, 20), palette.STRONG), "calibration"]
     if params is not None:
-        head.append(verdict_text(params.estimates))
+        head.append(verdict_text(params.estimates, reason=False))
     blocks: list[RenderableType] = [line(*head), line(("from " + safe(view.source, 120), palette.MUTED))]
     if view.elapsed_s is not None:
         blocks.append(_progress(view, width))
@@ -125,7 +125,7 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
     kappa = with_unit(estimates.kappa, per_price)
     ks = number(params.ks, 2)
     if params.ks is not None and params.ks_rejects is not None:
-        ks += " the exponential is rejected at 5 %" if params.ks_rejects else " fits an exponential (5 %)"
+        ks += ", the exponential is rejected at 5 %" if params.ks_rejects else ", an exponential is not rejected at 5 %"
     rows: list[Fact] = [
         (
             "σ a day",
@@ -162,7 +162,9 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
         rows.append(("own hits", f"{number(params.own_hits)} left out: A is a lower bound"))
     if estimates.reason:
         style = palette.verdict_style(estimates.verdict)
-        rows.append(("why", safe(estimates.reason, 160), style if estimates.verdict is not Verdict.GO else ""))
+        style = style if estimates.verdict is not Verdict.GO else palette.PLAIN
+        for index, part in enumerate(safe(estimates.reason, 400).split("; ")):
+            rows.append(("why" if index == 0 else "", part, style))
     if params.in_sample:
         rows.append(("note", "same file, in-sample", palette.WARN))
     if view.at_age_ms is not None:

@@ -33,7 +33,7 @@ XBTMYR  300,123.5 MYR  ● OK  spread 3 ticks 0.1 bp  age 210 ms  sim seed 7
   ASK 300,129 3.2500 ██████▋               A            0.093 /s a side
   ASK 300,127 2.2500 ████▋                 verdict      ● GO n=73 both intervals
   ASK 300,125 1.2500 ██▋                   trades       3.4 /min
-      3 ticks 0.1 bp                       book         1,234 orders, 210 levels
+      3 ticks 0.1 bp                       orders       1,234 in 210 levels
   BID 300,122 0.1015 ▎                     ◆ our BID    0.001 @ 300,119 2 ahead
   BID 300,121 0.2015 ▍                     last minutes ▅▆▇█▁▂▃▅▆▇█▁▂▃▅▆▇█▁▂▃▅▆
   BID 300,120 0.3015 ▋                     ─ taker orders ──────────────────────

@@ -18,7 +18,7 @@ def view(params: Params) -> CalibrateView:
 def test_at_80_columns(view: CalibrateView) -> None:
     assert draw(calibrate_screen(view), 80) == (
         """\
-XBTMYR  calibration  ● GO n=73 both intervals within 35 %
+XBTMYR  calibration  ● GO n=73
 from TRADES and GRID of the running book
 ────────────────────────────────────────────────────────────────────────────────
 σ a day      2.498 % (2.058 to 2.851) live
@@ -29,7 +29,7 @@ A            0.0926 /s a side (0.0800 to 0.1100)
 sample       73 taker orders, 90 fills
 window       20 min
 touch share  10 %
-KS           0.80 fits an exponential (5 %)
+KS           0.80, an exponential is not rejected at 5 %
 at mid       300,000 MYR
 why          both intervals within 35 %"""
     )
@@ -61,7 +61,7 @@ def test_nothing_known_rejected_and_hostile(view: CalibrateView, size: tuple[int
     hostile = msgspec.structs.replace(
         view.params,
         estimates=Estimates(
-            reason=HOSTILE, sigma=float("inf"), kappa=1e-300, kappa_source=HOSTILE, verdict=Verdict.THIN
+            reason=f"{HOSTILE}; {HOSTILE}", sigma=float("inf"), kappa=1e-300, kappa_source=HOSTILE, verdict=Verdict.THIN
         ),
     )
     for params in (unknown, odd, hostile):

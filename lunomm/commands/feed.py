@@ -1,0 +1,259 @@
+"""One pair's market, followed live: stream -> observer, warmed from the venue's memory, resynced on any doubt.
+
+`book` publishes what a feed sees; `calibrate` without a running book reads the same feed. The feed itself knows no bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lunomm.bus.clock import Clock
+from lunomm.config import BookOptions
+from lunomm.errors import ConnectivityError, ExchangeError, LunommError, MarketDataError, RateLimited, UsageError
+from lunomm.luno.budget import CallBudget
+from lunomm.luno.hosts import ApiKey, Endpoint
+from lunomm.luno.rest import LunoRest
+from lunomm.luno.stream import Frame, Lost, MarketStream
+from lunomm.market.clock import Now
+from lunomm.market.events import BookSnapshot
+from lunomm.market.observer import Observer
+from lunomm.market.records import GridRow, TakerOrder, Tick
+from lunomm.market.rules import PairRules
+from lunomm.market.warm import CandleClose, PublicFill
+from lunomm.views.book import BookView
+
+CANDLE_S = 60
+CANDLES = 60
+WARM_AGAIN_S = 5.0
+RULES_EVERY_S = 240.0
+RATE_SPAN = 5
+"""Samples, a second apart, over which the frame rate is averaged."""
+MIDS_KEPT = 600
+TRADES_KEPT = 50
+MAX_RECORDS = 20_000
+"""Records kept while Redis is away: more than a day of GRID rows and a lively market's taker orders."""
+
+
+class Sample(NamedTuple):
+    """mono_s: when. frames: applied so far."""
+
+    mono_s: float
+    frames: int
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Where a feed reads: the endpoint, what to log in with, an open REST client and the venue's clock."""
+
+    endpoint: Endpoint
+    key: ApiKey | None
+    rest: LunoRest
+    clock: Clock
+    name: str = ""
+
+
+class Feed:
+    """Follows one pair until cancelled.
+
+    Attributes:
+        changed: set after every frame, loss and change of our own orders.
+        records: finished records not yet taken by the reader, oldest first.
+        frames, resyncs: counted since the start. note: why the last resync.
+    """
+
+    def __init__(self, rules: PairRules, options: BookOptions, venue: Venue) -> None:
+        self.rules = rules
+        self.venue = venue
+        self.observer = Observer(
+            rules,
+            vol_window_s=options.vol_window_s,
+            kappa_lookback_s=options.kappa_lookback_s,
+            vol_price=options.vol_price,
+            depth=options.depth,
+        )
+        self.stream = MarketStream(venue.endpoint, rules, venue.key)
+        self.changed = asyncio.Event()
+        self.records: deque[TakerOrder | GridRow] = deque(maxlen=MAX_RECORDS)
+        self.frames = 0
+        self.resyncs = 0
+        self.note = "connecting"
+        self._beat = 0
+        self._lag_ms: float | None = None
+        self._void = True
+        self._last: Tick | None = None
+        self._mids: deque[float | None] = deque(maxlen=MIDS_KEPT)
+        self._trades: deque[TakerOrder] = deque(maxlen=TRADES_KEPT)
+        self._samples: deque[Sample] = deque(maxlen=RATE_SPAN + 1)
+
+    async def follow(self) -> None:
+        """Apply every frame; on a contradiction or a lost stream drop the book and wait for the next snapshot.
+
+        Raises:
+            CredentialsError, UsageError, ExchangeError: what the venue refuses for good.
+        """
+        async for item in self.stream:
+            if isinstance(item, Lost):
+                self._lose(item.reason)
+            else:
+                self._apply(item)
+
+    def _apply(self, frame: Frame) -> None:
+        event = frame.event
+        now = Now(self.venue.clock.now().exchange_ns, frame.recv_ns)
+        try:
+            if isinstance(event, BookSnapshot):
+                self.observer.on_snapshot(event, now)
+                self._void, self.note = False, ""
+            elif self._void:
+                return  # the tail of a connection that was given up; its snapshot is on the way
+            else:
+                self.observer.on_update(event, now)
+        except MarketDataError as error:
+            self._lose(str(error))
+            self.stream.resync(str(error))
+            return
+        self.frames += 1
+        self._lag_ms = self.venue.clock.lag_ms(event.exchange_ns // 1_000_000)
+        self._collect()
+        self.changed.set()
+
+    def _lose(self, reason: str) -> None:
+        if not self._void:
+            self.resyncs += 1
+        self._void, self.note, self._lag_ms = True, reason, None
+        self.observer.on_lost(self.venue.clock.now())
+        self._collect()
+        self.changed.set()
+
+    def _collect(self) -> None:
+        for record in self.observer.drain():
+            self.records.append(record)
+            if isinstance(record, TakerOrder):
+                self._trades.append(record)
+
+    def tick(self) -> Tick:
+        """The picture now, with the next beat."""
+        self._beat += 1
+        clock = self.venue.clock
+        tick = self.observer.tick(
+            clock.now(),
+            beat=self._beat,
+            wall_ms=float(clock.wall_ms()),
+            stream_age_ms=self.stream.age_ms(clock.mono_ns()),
+            lag_ms=self._lag_ms,
+        )
+        self._collect()
+        self._last = tick
+        return tick
+
+    async def sample(self) -> None:
+        """Once a second: the mid for the screen, the frame count for the rate."""
+        while True:
+            mid = None if self._last is None or self._last.mid_price is None else float(self._last.mid_price)
+            self._mids.append(mid)
+            self._samples.append(Sample(time.monotonic(), self.frames))
+            await asyncio.sleep(1.0)
+
+    @property
+    def frames_per_s(self) -> float | None:
+        """Frames applied a second over the last seconds; None before two samples."""
+        if len(self._samples) < 2:
+            return None
+        first, last = self._samples[0], self._samples[-1]
+        return (last.frames - first.frames) / max(last.mono_s - first.mono_s, 1e-3)
+
+    def view(self) -> BookView:
+        """What the screen shows."""
+        return BookView(
+            pair=self.rules.pair,
+            source=self.venue.name,
+            tick=self._last,
+            rules=self.rules,
+            mids=tuple(self._mids),
+            trades=tuple(self._trades),
+            frames_per_s=self.frames_per_s,
+            resyncs=self.resyncs,
+            note=self.note,
+        )
+
+    async def warm(self) -> None:
+        """Give the observer the last hour's candles and the last public trades, as soon as the venue answers."""
+        while True:
+            try:
+                candles, fills = await self._memory()
+            except ExchangeError as error:
+                self.note = self.note or f"no warm start yet: {error}"
+                pause = error.retry_after_s if isinstance(error, RateLimited) else None
+                await asyncio.sleep(pause or WARM_AGAIN_S)
+                continue
+            self.observer.warm(candles, fills)
+            if self.note.startswith("no warm start"):
+                self.note = ""
+            self.changed.set()
+            return
+
+    async def _memory(self) -> tuple[list[CandleClose], list[PublicFill]]:
+        rest, pair = self.venue.rest, self.rules.pair
+        since_ms = self.venue.clock.exchange_ms() - (CANDLES + 1) * CANDLE_S * 1000
+        candles = await rest.candles(pair, since_ms, CANDLE_S)
+        trades = await rest.trades(pair)
+        return (
+            [CandleClose(row.timestamp, float(row.close)) for row in candles.candles],
+            [PublicFill(row.timestamp, float(row.price), row.is_buy) for row in trades.trades],
+        )
+
+
+def new_rest(endpoint: Endpoint, key: ApiKey | None) -> LunoRest:
+    """A client with a call budget of its own; use as an async context manager."""
+    return LunoRest(endpoint, key, CallBudget())
+
+
+async def read_rules(rest: LunoRest, pairs: tuple[str, ...]) -> dict[str, PairRules]:
+    """The rules of every pair as the venue states them now.
+
+    Raises:
+        UsageError: a pair the venue does not list.
+        ExchangeError: it does not answer.
+    """
+    listed = {row.market_id: row for row in (await rest.markets()).markets}
+    for pair in pairs:
+        if pair not in listed:
+            near = ", ".join(sorted(name for name in listed if name[:3] == pair[:3])[:8])
+            hint = f"With the same base it lists {near}" if near else f"It lists {', '.join(sorted(listed)[:12])}"
+            raise UsageError(f"unknown pair: {pair}: the exchange has no such market. {hint}", code="UNKNOWN_PAIR")
+    return {pair: listed[pair].rules() for pair in pairs}
+
+
+async def watch_rules(feed: Feed) -> None:
+    """Read the rules again every few minutes.
+
+    Raises:
+        ExchangeError: tick or lot changed; every price in memory is in the old unit, so the piece must start over.
+    """
+    pair = feed.rules.pair
+    while True:
+        await asyncio.sleep(RULES_EVERY_S)
+        try:
+            fresh = (await read_rules(feed.venue.rest, (pair,)))[pair]
+        except ConnectivityError as error:
+            feed.note = feed.note or f"rules not read again: {error}"
+            continue
+        except RateLimited:
+            continue
+        old = feed.rules
+        if (fresh.price_scale, fresh.volume_scale) != (old.price_scale, old.volume_scale):
+            raise ExchangeError(
+                f"{pair}: the exchange changed tick or lot step (now {fresh.tick_size} and {fresh.lot_size}). "
+                "Start book again",
+                code="RULES_CHANGED",
+            )
+        feed.rules = fresh
+
+
+def reason_of(error: LunommError) -> str:
+    """An error as one short phrase for a counter."""
+    return f"{error.code}: {error}"[:160]

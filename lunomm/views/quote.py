@@ -1,0 +1,220 @@
+"""The quotes wanted now and why: reservation price, bid and ask, every step from the fair price to the order,
+inventory.
+
+Drawn from the message the gateway gets, so the screen cannot say anything else than what is wanted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lunomm.market.rules import PairRules, Side
+from lunomm.quoting.intents import Intent, SideReport, WantedQuotes
+from lunomm.views import palette
+from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
+from lunomm.views.text import UNKNOWN, age, bp, common_decimals, number, percent, safe, with_unit
+
+DAY_S = 86_400
+TWO_COLUMNS = 70
+
+STEP_WORDS = {
+    "skew": "inventory skew",
+    "risk": "risk",
+    "intensity": "order flow",
+    "fee": "maker fee",
+    "min_spread": "min spread",
+    "clamp": "post-only clamp",
+    "rounding": "rounding",
+}
+"""What each step is called on the screen; unknown names are shown as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """One quoter at one instant.
+
+    quotes: the last message, None before the first. now_ms: exchange clock, for countdowns. max_position, maker_fee:
+    as the gateway publishes them. problem: why the message does not reach Redis, our words.
+    """
+
+    pair: str
+    now_ms: int = 0
+    quotes: WantedQuotes | None = None
+    rules: PairRules | None = None
+    max_position: Decimal | None = None
+    maker_fee: Decimal | None = None
+    problem: str = ""
+
+
+def quote_screen(view: QuoteView) -> Sized:
+    return Sized(lambda width, height: _draw(view, width, height))
+
+
+def quote_line(view: QuoteView) -> str:
+    """One plain line: both quotes or why not, fair and reservation price, inventory."""
+    quotes, pair = view.quotes, safe(view.pair, 20)
+    if quotes is None:
+        return f"{pair}  starting"
+    sides = [f"{side.value} {_order_words(view, quotes, side)}" for side in Side]
+    decimals = _decimals(view, quotes, half=True)
+    model = f"fair {number(quotes.fair, decimals)}  r {number(quotes.reservation, decimals)}"
+    n = f"n {number(quotes.lots, 2, sign=True)}"
+    return "  |  ".join([pair, *sides, model, n, *([f"problem: {view.problem}"] if view.problem else [])])
+
+
+def quote_data(view: QuoteView) -> dict[str, Any]:
+    """The object of one ``--json`` line: the message, and a reason a side."""
+    if view.quotes is None:
+        return {"pair": view.pair, "quotes": None, "reasons": {}}
+    reasons = {report.side.value: report.why for report in view.quotes.sides}
+    return {"pair": view.pair, "quotes": msgspec.to_builtins(view.quotes), "reasons": reasons}
+
+
+def _draw(view: QuoteView, width: int, height: int) -> RenderableType:
+    quotes = view.quotes
+    if quotes is None:
+        return line((safe(view.pair, 20), palette.STRONG), status_word("STARTING", palette.WARN))
+    head: list[RenderableType] = [_heading(view, quotes)]
+    head += [_side_row(view, quotes, side) for side in (Side.ASK, Side.BID)]
+    if view.problem:
+        head.append(line(status_word(safe(view.problem, 160), palette.BAD)))
+    head += [line(status_word(safe(text, 200), palette.WARN)) for text in quotes.warnings[:4]]
+    steps, about = _steps(quotes), facts(_fact_rows(view, quotes), label_width=12)
+    title = "from the fair price to the order, bp"
+    if width >= TWO_COLUMNS:
+        body: list[RenderableType] = [rule(title, width), columns(steps, about)]
+    else:
+        body = [rule(title, width), steps, rule("model and inventory", width), about]
+    return stack([*head, *body] if height > len(head) + 3 else head)
+
+
+def _heading(view: QuoteView, quotes: WantedQuotes) -> Text:
+    both = len(quotes.intents) >= 2
+    word, style = ("QUOTING", palette.GOOD) if both else ("ONE SIDE", palette.WARN)
+    if not quotes.intents:
+        reasons = {report.why.value for report in quotes.sides if report.why is not None}
+        word, style = (reasons.pop() if len(reasons) == 1 else "NO QUOTE"), palette.WARN
+    decimals, counter = _decimals(view, quotes, half=True), _counter(view)
+    skew = None if quotes.fair is None or quotes.reservation is None else quotes.reservation / quotes.fair - 1
+    return line(
+        (safe(view.pair, 20), palette.STRONG),
+        status_word(word, style),
+        f"fair {with_unit(quotes.fair, counter, decimals)}",
+        (f"reservation {with_unit(quotes.reservation, counter, decimals)}", palette.STRONG),
+        f"skew {bp(skew, sign=True)}",
+    )
+
+
+def _side_row(view: QuoteView, quotes: WantedQuotes, side: Side) -> Text:
+    """One side: its order with distance and countdown, or why there is none."""
+    intent, report = _intent(quotes, side), _report(quotes, side)
+    style = palette.side_style(side)
+    parts: list[str | Text | tuple[str, str]] = [(f"{side.value:<4}", style)]
+    if intent is not None:
+        away = None if not quotes.fair or not intent.price.is_finite() else float(intent.price) / quotes.fair - 1
+        parts += [
+            (number(intent.price, _decimals(view, quotes)), style),
+            with_unit(intent.size.normalize() if intent.size.is_finite() else None, _base(view)),
+            (f"{bp(away, sign=True)} of fair", palette.MUTED),
+            (f"age {age(view.now_ms - intent.created_ms)}", palette.MUTED),
+        ]
+    if report is not None and report.why is not None:
+        parts.append((f"{report.why.value}{': ' + safe(report.detail, 120) if report.detail else ''}", palette.WARN))
+    if report is not None and report.next_ms is not None:
+        verb = "may change in" if intent is not None else "for"
+        parts.append((f"{verb} {age(max(0, report.next_ms - view.now_ms))}", palette.MUTED))
+    return line(*parts)
+
+
+def _steps(quotes: WantedQuotes) -> Table:
+    """What each step added to either side's price, in bp of the fair price it started from."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style=palette.MUTED, no_wrap=True)
+    sides = (Side.BID, Side.ASK)
+    for _ in sides:
+        table.add_column(justify="right", no_wrap=True)
+    table.add_row("step", *(Text(side.value, palette.side_style(side)) for side in sides))
+    ladders = {side: _deltas(_report(quotes, side)) for side in sides}
+    names = list(dict.fromkeys(name for ladder in ladders.values() for name in ladder))
+    for name in names[:12]:
+        label = STEP_WORDS.get(name) or safe(name, 16)
+        table.add_row(label, *(number(ladders[side].get(name), 2, sign=True) for side in sides))
+    totals = [sum(ladders[side].values()) if ladders[side] else None for side in sides]
+    summed = [Text(number(total, 2, sign=True), palette.STRONG) for total in totals]
+    table.add_row(Text("order", palette.STRONG), *summed)
+    return table
+
+
+def _deltas(report: SideReport | None) -> dict[str, float]:
+    """Step name -> what it added, bp of the first step's price; empty when nothing was priced."""
+    steps = [] if report is None else report.steps
+    if len(steps) < 2 or not all(math.isfinite(step.price) for step in steps) or steps[0].price <= 0:
+        return {}
+    start = steps[0].price
+    return {b.name: 1e4 * (b.price - a.price) / start for a, b in itertools.pairwise(steps)}
+
+
+def _fact_rows(view: QuoteView, quotes: WantedQuotes) -> list[Fact]:
+    daily = None if quotes.sigma is None else quotes.sigma * math.sqrt(DAY_S)
+    inverse = 1 / (quotes.kappa * quotes.fair) if quotes.kappa and quotes.fair else None
+    base = _base(view)
+    limit = None if view.max_position is None or not view.max_position.is_finite() else view.max_position
+    return [
+        ("inventory", f"{with_unit(quotes.position, base)}  target {number(quotes.inventory_target)}"),
+        ("  in lots", f"n {number(quotes.lots, 2, sign=True)} of {with_unit(quotes.lot, base)}"),
+        ("  limit", f"{with_unit(limit, base)} off target"),
+        ("spread", f"{number(quotes.spread_bps, 1)} bp  shift {number(quotes.shift_bps_per_lot, 2)} bp a lot"),
+        ("n_flip", f"{number(quotes.n_flip, 2)} lots  γ {number(quotes.gamma, 3)}".replace("γ", "gamma")),
+        ("σ", f"{percent(daily, 2)} a day  1/κ {bp(inverse)}  A {with_unit(quotes.intensity, '/s', 4)}"),
+        ("estimates", safe(quotes.estimates_from, 40) if quotes.estimates_from else UNKNOWN),
+        ("maker fee", percent(_float(view.maker_fee), 2)),
+    ]
+
+
+def _order_words(view: QuoteView, quotes: WantedQuotes, side: Side) -> str:
+    intent, report = _intent(quotes, side), _report(quotes, side)
+    why = "" if report is None or report.why is None else report.why.value
+    if intent is not None:
+        size = intent.size.normalize() if intent.size.is_finite() else None
+        return f"{number(intent.price, _decimals(view, quotes))} x {number(size)}{' ' + why if why else ''}"
+    wait = "" if report is None or report.next_ms is None else f" {age(max(0, report.next_ms - view.now_ms))}"
+    detail = f" ({safe(report.detail, 100)})" if report is not None and report.detail else ""
+    return f"none: {why or UNKNOWN}{detail}{wait}"
+
+
+def _intent(quotes: WantedQuotes, side: Side) -> Intent | None:
+    return next((intent for intent in quotes.intents if intent.side is side), None)
+
+
+def _report(quotes: WantedQuotes, side: Side) -> SideReport | None:
+    return next((report for report in quotes.sides if report.side is side), None)
+
+
+def _decimals(view: QuoteView, quotes: WantedQuotes, *, half: bool = False) -> int:
+    """Of prices; half: one more, for a mean of two."""
+    if view.rules is not None:
+        return max(view.rules.price_scale, 0) + (1 if half else 0)
+    known: Sequence[Decimal | None] = [quotes.best_bid, quotes.best_ask, *(i.price for i in quotes.intents)]
+    return common_decimals(known) + (1 if half else 0)
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None or not value.is_finite() else float(value)
+
+
+def _base(view: QuoteView) -> str:
+    return safe(view.rules.base, 8) if view.rules is not None else ""
+
+
+def _counter(view: QuoteView) -> str:
+    return safe(view.rules.counter, 8) if view.rules is not None else ""
