@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Everything from one place. Without an argument: set up what is missing, then run the pipeline on a simulated Luno.
+#   bash scripts.sh [PAIR...] [options of `lunomm up`]
+#   bash scripts.sh setup | test | lint | types | down | lock | help
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+venv="$root/.venv"
+python="$venv/bin/python"
+
+say() { printf 'scripts.sh: %s\n' "$*" >&2; }
+
+die() {
+    say "$*"
+    exit 3
+}
+
+find_python() {
+    local candidate
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if command -v "$candidate" >/dev/null 2>&1 &&
+            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    die "needs Python 3.11 or newer, and none of python3, python3.13, python3.12, python3.11 is. Install one and run again"
+}
+
+make_venv() {
+    local base="$1" log="$root/.venv.log"
+    rm -rf "$venv"
+    # Debian without python3-venv has no ensurepip: then its own pip installs into a bare environment.
+    if "$base" -m venv "$venv" >"$log" 2>&1; then
+        :
+    elif rm -rf "$venv" && "$base" -m venv --without-pip "$venv" >>"$log" 2>&1 &&
+        "$base" -m pip --python "$python" install --quiet pip >>"$log" 2>&1; then
+        :
+    else
+        tail -n 5 "$log" >&2
+        die "cannot make $venv (see above). On Debian and Ubuntu: apt-get install python3-venv, or python3-pip"
+    fi
+    rm -f "$log"
+}
+
+# The stamp is the hash of what was installed: a second run checks it and starts at once.
+stamp_of() {
+    "$python" - "$root/requirements.lock" "$root/pyproject.toml" "$1" "$root" <<'PY'
+import hashlib, sys
+digest = hashlib.sha256(sys.version.encode())
+for path in sys.argv[1:3]:
+    digest.update(open(path, "rb").read())
+print(sys.argv[3], sys.argv[4], digest.hexdigest())
+PY
+}
+
+# setup runtime|all: install from the lock, every file checked against its hash.
+setup() {
+    local what="$1" stamp="$venv/.stamp" have="" want=""
+    cd "$root"
+    if [[ -x "$python" ]] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        [[ -f "$stamp" ]] && have="$(cat "$stamp")"
+        want="$(stamp_of "$what")"
+        [[ "$have" == "$want" || "$have" == "$(stamp_of all)" ]] && return
+    else
+        local base
+        base="$(find_python)"
+        make_venv "$base"
+    fi
+    say "installing into .venv (once; later runs start at once) ..."
+    local lock="$root/requirements.lock"
+    if [[ "$what" == runtime ]]; then
+        lock="$venv/runtime.lock"
+        sed '/^# development$/,$d' "$root/requirements.lock" >"$lock"
+    fi
+    local quiet=(-qq --disable-pip-version-check --no-input)
+    "$python" -m pip install "${quiet[@]}" --require-hashes -r "$lock" || die "installation failed (see above)"
+    "$python" -m pip install "${quiet[@]}" --no-deps --no-build-isolation -e "$root" || die "installation failed (see above)"
+    stamp_of "$what" >"$stamp"
+}
+
+lint() {
+    "$python" -m ruff format --check lunomm tests
+    "$python" -m ruff check lunomm tests
+}
+
+types() { "$python" -m mypy --strict lunomm; }
+
+run_tests() {
+    # Each worker has a Redis of its own; --dist loadfile keeps a file's fixtures in one process.
+    "$python" -m pytest -q -n "${LUNOMM_TEST_WORKERS:-auto}" --dist loadfile "$@"
+}
+
+# Make requirements.lock anew from pyproject.toml (needs uv): runtime first, then what only development needs.
+lock() {
+    command -v uv >/dev/null 2>&1 || die "lock needs uv on PATH"
+    local common=(--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet) work
+    work="$(mktemp -d)"
+    printf 'hatchling>=1.27\neditables>=0.5\n' >"$work/build.in"
+    uv pip compile "$root/pyproject.toml" "$work/build.in" --extra dev "${common[@]}" -o "$work/all"
+    uv pip compile "$root/pyproject.toml" "$work/build.in" -c "$work/all" "${common[@]}" -o "$work/runtime"
+    python3 - "$work" "$root/requirements.lock" <<'PY'
+import re, sys
+work, target = sys.argv[1:]
+def entries(path):
+    return [e for e in re.split(r"\n(?=\S)", open(path).read().strip()) if e.strip()]
+everything, runtime = entries(f"{work}/all"), entries(f"{work}/runtime")
+heads = {e.split("\\")[0].strip() for e in runtime}
+first = [e for e in everything if e.split("\\")[0].strip() in heads]
+assert len(first) == len(runtime), "the runtime part differs from the whole"
+rest = [e for e in everything if e not in first]
+text = ["# Made by `bash scripts.sh lock` from pyproject.toml. Installed with pip --require-hashes.", "# runtime", *first]
+open(target, "w").write("\n".join([*text, "# development", *rest]) + "\n")
+PY
+    rm -rf "$work"
+}
+
+help() {
+    cat <<'TEXT'
+bash scripts.sh [PAIR...] [OPTIONS]  set up what is missing, then run the pipeline on a simulated Luno (`lunomm up`)
+bash scripts.sh setup                only set up (.venv, from requirements.lock)
+bash scripts.sh test [PYTEST ARGS]   every check: format, lint, types, tests
+bash scripts.sh lint                 format check and lint
+bash scripts.sh types                mypy --strict
+bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
+bash scripts.sh lock                 make requirements.lock anew (needs uv)
+bash scripts.sh help                 this
+Needs Python 3.11 or newer. The options of the pipeline: .venv/bin/lunomm up --help
+TEXT
+}
+
+case "${1:-}" in
+    help | --help | -h) help ;;
+    setup) setup runtime ;;
+    lock) lock ;;
+    test)
+        shift
+        setup all
+        lint
+        types
+        run_tests "$@"
+        ;;
+    lint | types)
+        setup all
+        "$1"
+        ;;
+    down)
+        shift
+        setup runtime
+        exec "$venv/bin/lunomm" down "$@"
+        ;;
+    "" | -* | [A-Z]*)
+        # The caller's folder stays the working directory: .env and --tape paths are the caller's.
+        here="$PWD"
+        setup runtime
+        cd "$here"
+        exec "$venv/bin/lunomm" up "$@"
+        ;;
+    *)
+        say "no such command: $1"
+        help >&2
+        exit 2
+        ;;
+esac
