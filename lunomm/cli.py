@@ -150,7 +150,8 @@ def calibrate(
     """Prints kappa, A and sigma with intervals and a verdict -> PARAMS."""
     options = c.CalibrateOptions(minutes=minutes, watch=watch, tape=tuple(tape or ()), kappa_prior=kappa_prior)
     env = c.environment()
-    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    # Tapes touch neither an exchange nor Redis: any mode will do.
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug, venue=not tape)
     _run("calibrate", common, _one(pair, env), options)
 
 
