@@ -64,7 +64,7 @@ class Holdings:
         volume = update.last_volume or Decimal(0)
         if update.filled is not None:
             volume = min(volume, update.filled - before) if update.last_volume is not None else update.filled - before
-        if not plausible(volume) or volume <= 0:
+        if volume <= 0:
             return
         self._filled[update.intent_id] = before + volume if update.filled is None else update.filled
         self._filled.move_to_end(update.intent_id)

@@ -27,7 +27,7 @@ from lunomm.market.rules import PairRules, Side
 from lunomm.quoting import plan as planning
 from lunomm.quoting.estimates import InUse, Missing, choose
 from lunomm.quoting.freshness import Freshness
-from lunomm.quoting.holdings import Holdings
+from lunomm.quoting.holdings import Holdings, plausible
 from lunomm.quoting.inputs import Account, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
 from lunomm.quoting.plan import Picture, QuoterOptions
@@ -84,6 +84,16 @@ class Quoter:
         self._number = 0
         self._vanished: dict[str, Timer] = {}
 
+    @property
+    def rules(self) -> PairRules | None:
+        """The newest rules heard of."""
+        return self._rules
+
+    @property
+    def account(self) -> Account | None:
+        """The newest account heard of."""
+        return self._hold.account
+
     # --- events ------------------------------------------------------------------------------------------------------
 
     def on_rules(self, rules: PairRules, now: Now) -> None:
@@ -113,6 +123,9 @@ class Quoter:
         """One event of one of our orders, of this quoter's or an earlier one's; others' pairs are ignored."""
         if update.pair != self.pair or update.side is None or update.intent_id is None:
             return
+        amounts = (update.filled, update.volume, update.last_volume, update.last_fee_base)
+        if not all(amount is None or plausible(amount) for amount in amounts):
+            return
         side, intent = self._sides[update.side], update.intent_id
         if update.kind is UpdateKind.FILL:
             self._hold.on_fill(update)
@@ -132,7 +145,7 @@ class Quoter:
         for side in self._sides.values():
             self._watch_vanished(side, orders, now)
         self._hold.on_orders(orders)
-        for order in orders.values():
+        for order in self._hold.orders.values():
             side = self._sides[order.side]
             side.filled(order.intent_id, order.filled)
             self._order_state(side, order.intent_id, order.state, order.updated_ms, now)
