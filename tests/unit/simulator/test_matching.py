@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from lunomm.errors import BookError
@@ -536,3 +538,46 @@ def rebuilt(book: BookSnapshot, events: list[BookUpdate]) -> BookSnapshot:
         return tuple(sorted(own, key=lambda row: -row.price * side.sign))
 
     return BookSnapshot(sequence, rows(BID), rows(ASK), status, stamp)
+
+
+RECORDING = Path(__file__).parents[3].parent / "shared" / "data" / "luno-xbtzar-2021-07-13-first5000.jsonl"
+
+
+@pytest.mark.skipif(not RECORDING.exists(), reason="the recorded Luno frames are not part of the project")
+def test_recorded_trading_re_enacted_gives_the_recorded_frames_to_the_byte() -> None:
+    rules = msgspec.structs.replace(RULES, pair="XBTZAR", counter="ZAR")
+    style = Behaviour(padded_decimals=True, trade_numbers=False)
+    engine = Engine(rules, 1, OrderIds(random.Random(1)), behaviour=style)
+    compared = 0
+    with RECORDING.open() as lines:
+        for line in lines:
+            raw = line.strip()
+            event = decode_market_frame(raw, rules)
+            if isinstance(event, BookSnapshot):
+                engine.load(event)
+                assert engine.snapshot_raw() == raw
+                continue
+            assert isinstance(event, BookUpdate)
+            assert re_enacted(engine, event).raw == raw
+            compared += 1
+    assert compared == 5000
+
+
+def re_enacted(engine: Engine, event: BookUpdate) -> MarketFrame:
+    now = event.exchange_ns // 1_000_000
+    if event.trades:
+        makers = [engine.orders[trade.maker_id] for trade in event.trades]
+        side, lots = makers[0].side.other, sum(trade.lots for trade in event.trades)
+        if event.create is not None:
+            lots += event.create.lots
+        price = makers[-1].price if event.create is None else event.create.price
+        tif = IOC if event.create is None else GTC
+        return engine.place(now, None, side, price, lots, tif=tif, order_id=event.trades[0].taker_id).frame
+    if event.create is not None:
+        order_id, side, price, lots = event.create
+        return engine.place(now, None, side, price, lots, order_id=order_id).frame
+    if event.delete_id is not None:
+        frame = engine.cancel(now, event.delete_id)
+        assert frame is not None
+        return frame
+    return engine.skip(now)
