@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from lunomm.bus.channels import ORDER_UPDATES, ORDERS
@@ -32,6 +33,8 @@ from lunomm.views.book import BookView, book_line, book_screen
 OWN_EVERY_S = 0.25
 """How often the gateway's orders are read without a hint from ORDER_UPDATES."""
 RETRY_S = 0.1
+MAX_MAGNITUDE = 30
+"""Decimal exponent beyond which a number is not believed."""
 
 
 async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dict[str, Any] | None:
@@ -150,9 +153,16 @@ def own_intents(orders: Mapping[str, OrderView], rules: PairRules) -> tuple[OwnI
         if order.state.terminal:
             continue
         try:
-            ticks = rules.price_ticks(format(order.price, "f"))
-            lots = rules.volume_lots(format(order.volume - order.filled, "f"))
-        except (BookError, ArithmeticError, ValueError):
+            ticks = rules.price_ticks(_plain(order.price))
+            lots = rules.volume_lots(_plain(order.volume - order.filled))
+        except (BookError, ArithmeticError):
             continue
         own.append(OwnIntent(order.intent_id, order.order_id, order.side, ticks, lots))
     return tuple(sorted(own))
+
+
+def _plain(number: Decimal) -> str:
+    """Digits without an exponent. Bounded first: ``1e999999999`` written out would fill the memory."""
+    if not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
+        raise BookError("a number of no order", code="BAD_NUMBER")
+    return format(number, "f")

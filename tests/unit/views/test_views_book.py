@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 import msgspec
 import pytest
-from conftest import HOSTILE, draw
+from drawing import HOSTILE, draw
 
 from lunomm.market.records import BookState, Estimates, Level, TakerOrder, Tick, Verdict
 from lunomm.market.rules import PairRules

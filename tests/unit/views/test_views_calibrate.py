@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from conftest import HOSTILE, draw
+from drawing import HOSTILE, draw
 
 from lunomm.market.records import Estimates, Params, Verdict
 from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen, inverse_kappa, sigma_daily

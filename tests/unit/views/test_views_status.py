@@ -5,7 +5,7 @@ from decimal import Decimal as D
 
 import msgspec
 import pytest
-from conftest import HOSTILE, draw
+from drawing import HOSTILE, draw
 
 from lunomm.market.presence import HaltMark, Health
 from lunomm.market.records import Params, Tick
