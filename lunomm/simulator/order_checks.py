@@ -116,8 +116,7 @@ def market_order(
         too_fine="ErrCounterDenominationNotAllowed",
     )
     lots, spent = engine.affordable(units)
-    total = sum(order.lots for order in engine.resting(Side.ASK)) if lots else 0
-    if lots == total and spent < units:
+    if spent < units and engine.fillable(Side.BID, None, lots + 1) == lots:
         raise refuse("ErrNotEnoughLiquidity")
     _volume_bounds(rules, lots)
     return OrderRequest(

@@ -370,6 +370,8 @@ def test_a_market_sell(venue: Venue) -> None:
         ({"type": "BUY", "counter_volume": "1.0000001"}, "ErrCounterDenominationNotAllowed"),
         ({"type": "SELL", "base_volume": "0.0010001"}, "ErrVolumeDenominationNotAllowed"),
         ({"type": "BUY", "counter_volume": "1"}, "ErrVolumeTooLow"),
+        ({"type": "BUY", "counter_volume": "0.000001"}, "ErrVolumeTooLow"),
+        ({"type": "BUY", "counter_volume": "0"}, "ErrVolumeTooLow"),
         ({"type": "SELL", "base_volume": "0.003001"}, "ErrNotEnoughLiquidity"),
         ({"type": "BUY", "counter_volume": "900.010"}, "ErrNotEnoughLiquidity"),
         ({"type": "BUY", "counter_volume": "1", "client_order_id": "#"}, "ErrInvalidClientOrderId"),
