@@ -20,6 +20,7 @@ MAX_KEY = 200
 """Longest key id or secret, characters; Luno's secret has 43."""
 
 _KEY = re.compile(r"[!-~]+", re.ASCII)
+_LOCAL = re.compile(r"(?:localhost|127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|\[::1\])(?::[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,21 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Base URLs without a trailing slash. rest: of the REST calls; ws: of both streams."""
+    """Base URLs without a trailing slash. rest: of the REST calls; ws: of both streams. Made by :func:`endpoint`.
+
+    Raises:
+        ConfigError: a place no key may go to.
+    """
 
     rest: str
     ws: str
+
+    def __post_init__(self) -> None:
+        if (self.rest, self.ws) == (f"https://{REST_HOST}", f"wss://{STREAM_HOST}"):
+            return
+        for url, scheme in ((self.rest, "http://"), (self.ws, "ws://")):
+            if not (url.startswith(scheme) and _LOCAL.fullmatch(url[len(scheme) :])):
+                _refuse("a key may not be sent there")
 
     @property
     def is_luno(self) -> bool:
@@ -106,9 +118,11 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Not every spelling that is loopback somewhere (::ffff:127.0.0.1), only the two in use.
+    return address.is_loopback and (address.version == 4 or host == "::1")
 
 
 def _refuse(why: str) -> NoReturn:

@@ -85,6 +85,7 @@ def test_everything_else_is_refused(url: str) -> None:
         ("localhost", True),
         ("127.0.0.1", True),
         ("::1", True),
+        ("::ffff:127.0.0.1", False),
         ("127.0.0.300", False),
         ("", False),
         ("example.org", False),
@@ -92,6 +93,22 @@ def test_everything_else_is_refused(url: str) -> None:
 )
 def test_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("rest", "ws"),
+    [
+        ("https://evil.example", "wss://ws.luno.com"),
+        ("https://api.luno.com", "wss://evil.example"),
+        ("http://127.0.0.1:1", "ws://evil.example"),
+        ("http://127.0.0.1:1@evil.example", "ws://127.0.0.1:1"),
+        ("http://127.0.0.1:1/", "ws://127.0.0.1:1"),
+        ("", ""),
+    ],
+)
+def test_no_endpoint_can_be_made_by_hand_elsewhere(rest: str, ws: str) -> None:
+    with pytest.raises(ConfigError):
+        Endpoint(rest, ws)
 
 
 def test_key_hides_both_halves() -> None:
