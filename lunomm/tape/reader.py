@@ -78,7 +78,12 @@ class Tape:
         for line in _lines(self.path):
             if isinstance(line, str):
                 break
-            item = _item(line, self.rules, self.path)
+            try:
+                item = _item(line, self.rules, self.path)
+            except UsageError:
+                if not left:
+                    break  # the torn end, which the check cut off and reported
+                raise
             if item is None:
                 continue
             if isinstance(item, TapeFrame):
