@@ -13,12 +13,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lunomm.bus.channels import ORDER_UPDATES, ORDERS
 from lunomm.bus.client import Bus
 from lunomm.commands.book_data import book_data
-from lunomm.commands.feed import Feed, Venue, new_rest, read_rules, watch_rules
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.publishing import publish_records, publish_rules, publish_ticks
 from lunomm.commands.tape_book import run_tape
@@ -29,6 +28,9 @@ from lunomm.market.records import BookState
 from lunomm.market.rules import PairRules
 from lunomm.quoting.inputs import OrderView
 from lunomm.views.book import BookView, book_line, book_screen
+
+if TYPE_CHECKING:
+    from lunomm.commands.feed import Feed
 
 OWN_EVERY_S = 0.25
 """How often the gateway's orders are read without a hint from ORDER_UPDATES."""
@@ -45,6 +47,9 @@ async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dic
     """
     if options.tape is not None:
         return await run_tape(common, pairs, options)
+    # Only now: a tape needs no clients of a venue, which are slow to import.
+    from lunomm.commands.feed import Feed, Venue, new_rest, read_rules
+
     async with (
         open_piece("book", common, pairs, lease=True) as piece,
         new_rest(piece.endpoint, piece.key) as rest,
@@ -66,6 +71,8 @@ async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dic
 
 def start(piece: Piece, feed: Feed) -> None:
     """Start every loop of one pair."""
+    from lunomm.commands.feed import watch_rules
+
     pair = feed.rules.pair
     for name, work in (
         ("stream", feed.follow()),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lunomm.bus.clock import Clock
 from lunomm.config import BookOptions
-from lunomm.errors import ConnectivityError, ExchangeError, LunommError, MarketDataError, RateLimited, UsageError
+from lunomm.errors import ConnectivityError, ExchangeError, MarketDataError, RateLimited, UsageError
 from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.rest import LunoRest
@@ -22,7 +22,7 @@ from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot
 from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, TakerOrder, Tick
-from lunomm.market.rules import PairRules
+from lunomm.market.rules import PairRules, parse_decimal
 from lunomm.market.warm import CandleClose, PublicFill
 from lunomm.views.book import BookView
 
@@ -190,6 +190,9 @@ class Feed:
                 pause = error.retry_after_s if isinstance(error, RateLimited) else None
                 await asyncio.sleep(pause or WARM_AGAIN_S)
                 continue
+            except MarketDataError as error:
+                self.note = f"no warm start: {error}"  # the venue remembers nonsense; live estimates will do
+                return
             self.observer.warm(candles, fills)
             if self.note.startswith("no warm start"):
                 self.note = ""
@@ -202,8 +205,8 @@ class Feed:
         candles = await rest.candles(pair, since_ms, CANDLE_S)
         trades = await rest.trades(pair)
         return (
-            [CandleClose(row.timestamp, float(row.close)) for row in candles.candles],
-            [PublicFill(row.timestamp, float(row.price), row.is_buy) for row in trades.trades],
+            [CandleClose(row.timestamp, float(parse_decimal(row.close))) for row in candles],
+            [PublicFill(row.timestamp, float(parse_decimal(row.price)), row.is_buy) for row in trades],
         )
 
 
@@ -219,7 +222,7 @@ async def read_rules(rest: LunoRest, pairs: tuple[str, ...]) -> dict[str, PairRu
         UsageError: a pair the venue does not list.
         ExchangeError: it does not answer.
     """
-    listed = {row.market_id: row for row in (await rest.markets()).markets}
+    listed = {row.market_id: row for row in await rest.markets()}
     for pair in pairs:
         if pair not in listed:
             near = ", ".join(sorted(name for name in listed if name[:3] == pair[:3])[:8])
@@ -252,8 +255,3 @@ async def watch_rules(feed: Feed) -> None:
                 code="RULES_CHANGED",
             )
         feed.rules = fresh
-
-
-def reason_of(error: LunommError) -> str:
-    """An error as one short phrase for a counter."""
-    return f"{error.code}: {error}"[:160]
