@@ -164,6 +164,11 @@ class Journal:
         found.sort(key=fill_key)
         return [fill for fill in found if after is None or fill_key(fill) > after]
 
+    def note(self, name: str, pair: str = "") -> str | None:
+        """One durable fact, None when it was never written."""
+        rows = self._rows(NOTES, "WHERE pair = ? AND name = ?", (pair, name))
+        return str(rows[0][2]) if rows else None
+
     def updates(self, after: int) -> list[OrderUpdate]:
         """ORDER_UPDATES messages numbered above ``after``, oldest first."""
         rows = self._rows(UPDATES, "WHERE number > ? ORDER BY number", (after,))

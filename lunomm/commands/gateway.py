@@ -1,0 +1,377 @@
+"""``lunomm gateway [PAIR...]``: makes the exchange match the wanted quotes. One serves an account.
+
+Only bytes move here: the user stream, the quotes and every call's outcome become events; `trading.reconciler` decides;
+its actions become calls and messages. The journal and its lock come first, the venue is read before anything is placed,
+and the end is flat: every order cancelled, its end read, two empty listings. Where that cannot be shown, exit 8 names
+the orders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lunomm.bus.channels import QUOTES
+from lunomm.bus.venue import VenueReplaced
+from lunomm.commands.gateway_calls import Calls, market
+from lunomm.commands.gateway_out import Publisher
+from lunomm.commands.piece import Piece, open_piece
+from lunomm.config import Common, require_live
+from lunomm.errors import (
+    BusError,
+    ConfigError,
+    ConnectivityError,
+    LunommError,
+    OrdersMayBeLive,
+    RateLimited,
+)
+from lunomm.journal.lock import JournalLock
+from lunomm.journal.store import Journal, journal_path, open_journal
+from lunomm.luno import as_events
+from lunomm.options import GatewayOptions
+from lunomm.quoting.inputs import Account, Fill
+from lunomm.quoting.intents import WantedQuotes
+from lunomm.trading import events as ev
+from lunomm.trading.limits import Limits
+from lunomm.trading.orders import PREFIX
+from lunomm.trading.reconciler import Reconciler
+from lunomm.trading.shared import Settings
+from lunomm.views.gateway import GatewayView, PairView, gateway_data, gateway_line, gateway_screen
+
+if TYPE_CHECKING:
+    from lunomm.luno.budget import CallBudget
+    from lunomm.luno.rest import LunoRest
+    from lunomm.luno.wire_rest import MarketInfo
+
+POLL_S = 0.5
+"""Between two reads of QUOTES; the channel only wakes us sooner."""
+
+STOP_S = 15.0
+"""Longest wait for the verified end: a POST of unknown outcome needs five seconds, a venue under load a few more."""
+
+TAKE_DOWN_S = 5.0
+START_S = 30.0
+SIM_JOURNALS = 20
+"""Journals of former simulated exchanges kept."""
+
+
+async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -> dict[str, Any] | None:
+    """Serve the account until stopped.
+
+    Raises:
+        ConfigError: live without its limits, or several accounts of one currency.
+        InstanceError: another gateway serves the account.
+        JournalError: the durable record cannot be trusted or written.
+        RefusedError: this Redis carries another venue.
+        OrdersMayBeLive: the end could not be verified.
+    """
+    require_live(common, None, options)
+    from lunomm.luno.budget import CallBudget
+    from lunomm.luno.rest import LunoRest
+
+    budget = CallBudget()
+    async with (
+        open_piece("gateway", common, pairs, lease=False) as piece,
+        LunoRest(piece.endpoint, piece.key, budget) as rest,
+    ):
+        balances = await _first(piece, rest.balances)
+        legs = {pair: _legs(await _first(piece, lambda pair=pair: market(rest, pair))) for pair in pairs}
+        account = account_hash([int(row.account_id) for row in balances])
+        venue = venue_key(piece)
+        path = journal_path(common.state_dir, venue, account)
+        lock = JournalLock(path)
+        try:
+            await piece.hold([account])
+            if common.mode == "sim":
+                _forget_old(common.state_dir, path)
+            journal = open_journal(path, account=account, venue=venue)
+            try:
+                gateway = Gateway(piece, rest, budget, options, legs, journal)
+                return await gateway.serve()
+            finally:
+                journal.close()
+        finally:
+            lock.release()
+
+
+def _legs(row: MarketInfo) -> tuple[str, str]:
+    return row.base_currency, row.counter_currency
+
+
+async def _first(piece: Piece, ask: Any) -> Any:
+    """A first read, repeated while the venue is not reachable.
+
+    Raises:
+        ConnectivityError, RateLimited: still not after START_S.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + START_S
+    while True:
+        try:
+            return await ask()
+        except (ConnectivityError, RateLimited) as e:
+            if clock() > end or piece.stop.is_set():
+                raise
+            piece.last_error = str(e)
+            await asyncio.sleep(0.5)
+
+
+def account_hash(ids: Sequence[int]) -> str:
+    """The account's name: a hash of its smallest account id.
+
+    Raises:
+        ConfigError: the account has no wallets at all.
+    """
+    if not ids:
+        raise ConfigError("account: the exchange lists no balances for this key. Use a key of a funded account")
+    return hashlib.sha256(str(min(ids)).encode()).hexdigest()[:12]
+
+
+def venue_key(piece: Piece) -> str:
+    """What one journal is about: a host, and in sim one run (another run is another world)."""
+    assert piece.venue is not None
+    return f"sim-{piece.venue.run_id}" if piece.venue.mode == "sim" else f"{piece.venue.mode}-{piece.endpoint.host}"
+
+
+def _forget_old(folder: Path, mine: Path) -> None:
+    """Remove the oldest journals of simulated exchanges that are gone."""
+    old = sorted((p for p in folder.glob("journal-sim-*.sqlite3") if p != mine), key=lambda p: p.stat().st_mtime)
+    for path in old[:-SIM_JOURNALS]:
+        for name in (path, path.with_suffix(".lock"), Path(f"{path}-wal"), Path(f"{path}-shm")):
+            name.unlink(missing_ok=True)
+
+
+class Gateway:
+    """The loops around one reconciler."""
+
+    def __init__(
+        self,
+        piece: Piece,
+        rest: LunoRest,
+        budget: CallBudget,
+        options: GatewayOptions,
+        legs: dict[str, tuple[str, str]],
+        journal: Journal,
+    ) -> None:
+        self._piece, self._rest, self._budget = piece, rest, budget
+        clock = piece.clock
+        settings = Settings(
+            limits=Limits(options.max_position, options.max_order_value, options.max_daily_loss),
+            ttl_ms=clock.ttl_ms(),
+            ttl_ns=int(clock.ttl_ms() * 1_000_000 / clock.speed),
+            skew_ms=int(1_000 * max(1.0, clock.speed)),
+            balance_ns=int(options.update_balance_interval_s * 1e9),
+        )
+        self.core = Reconciler(legs, settings, journal.restore(clock.exchange_ms()), clock.now())
+        self._publisher = Publisher(piece.bus, journal, piece.pairs)
+        self._calls = Calls(piece, rest, budget, journal, self._publisher, self._tell)
+        self._events: asyncio.Queue[ev.Event | str] = asyncio.Queue()
+        self._quotes: dict[str, WantedQuotes | None] = {}
+        self._accounts: dict[str, Account] = {}
+        self._fills: dict[str, deque[Fill]] = {pair: deque(journal.fills(pair), maxlen=20) for pair in piece.pairs}
+        self._stream_up = False
+
+    async def serve(self) -> dict[str, Any]:
+        """Trade until stopped, then end flat; the summary of what was done."""
+        piece = self._piece
+        piece.on_abandon = self._abandoned
+        piece.start(self._publisher.run(), "publisher")
+        core = piece.start(self._run(), "core")
+        piece.start(self._follow_user(), "user stream")
+        for pair in piece.pairs:
+            piece.start(self._listen(pair), f"quotes {pair}")
+            piece.start(self._poll(pair), f"poll {pair}")
+        piece.present(
+            lambda: gateway_screen(self.view()), lambda: gateway_line(self.view()), lambda: gateway_data(self.view())
+        )
+        try:
+            await piece.wait()
+        except VenueReplaced:
+            raise  # that exchange and its orders are gone: nothing is left to cancel
+        except BaseException as error:
+            await self._end(core, error)
+            raise
+        await self._end(core, None)
+        return gateway_data(self.view())
+
+    # --- events in -------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: ev.Event) -> None:
+        self._events.put_nowait(event)
+
+    def _offer(self, pair: str, quotes: WantedQuotes | None) -> None:
+        """Only the newest quotes of a pair wait: however fast they come, one step takes them."""
+        waiting = pair in self._quotes
+        if quotes is not None or not waiting:
+            self._quotes[pair] = quotes
+        if not waiting:
+            self._events.put_nowait(pair)
+
+    async def _run(self) -> None:
+        """The core: one event, one step, for ever (until it is done)."""
+        clock = self._piece.clock
+        while not self.core.done:
+            now = clock.now()
+            event = await self._next((self.core.wake_ns(now) - now.mono_ns) / 1e9)
+            actions = self.core.step(event, clock.now())
+            self._calls.perform(actions)
+            self._remember(actions)
+
+    async def _next(self, seconds: float) -> ev.Event:
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                event = await self._events.get()
+        except TimeoutError:
+            return ev.Wake()
+        if isinstance(event, str):
+            return ev.QuotesSeen(event, self._quotes.pop(event))
+        return event
+
+    async def _listen(self, pair: str) -> None:
+        async for quotes in self._piece.bus.listen(QUOTES, pair):
+            self._offer(pair, quotes)
+
+    async def _poll(self, pair: str) -> None:
+        while True:
+            try:
+                self._offer(pair, await self._piece.bus.get(QUOTES, pair))
+            except BusError as e:
+                # Not knowing what is wanted is wanting nothing, once the last message's three seconds are over.
+                self._offer(pair, None)
+                self._piece.last_error = str(e)
+            await asyncio.sleep(POLL_S)
+
+    async def _follow_user(self) -> None:
+        from lunomm.luno.user_stream import Lost, Up, UserStream
+
+        assert self._piece.key is not None
+        async for item in UserStream(self._piece.endpoint, self._piece.key):
+            if isinstance(item, Up | Lost):
+                self._stream_up = isinstance(item, Up)
+                self._tell(ev.UserStream(self._stream_up))
+                continue
+            event = as_events.user_event(item)
+            if event is not None:
+                self._tell(event)
+
+    def _remember(self, actions: Sequence[ev.Action]) -> None:
+        """For the screen and the heartbeat."""
+        for action in actions:
+            if isinstance(action, ev.PublishAccount):
+                self._accounts[action.account.pair] = action.account
+            elif isinstance(action, ev.SaveFill):
+                self._fills[action.fill.pair].append(action.fill)
+        shared, piece = self.core.shared, self._piece
+        if not piece.stop.is_set():
+            piece.state = "HALTED" if shared.halted is not None else "OK" if self.core.ready else "STARTING"
+        piece.counters.update(
+            {
+                "open_orders": float(len(self.core.live())),
+                "fills": float(sum(account.fills for account in self._accounts.values())),
+                "calls": float(self._budget.used(piece.clock.mono_ns())),
+                "user_stream": "up" if self._stream_up else "down",
+                "halted": shared.halted,
+            }
+        )
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    async def _end(self, core: asyncio.Task[Any], error: BaseException | None) -> None:
+        """Take everything down and verify it.
+
+        Raises:
+            OrdersMayBeLive: it could not be verified in time.
+        """
+        if not core.done():
+            self._tell(ev.Stop())
+            await asyncio.wait((core,), timeout=STOP_S)
+        if not self.core.done:
+            core.cancel()
+            left, verified = await take_down(self._rest, self._piece.pairs)
+            left += [name for name in self._names_unknown() if name not in left]
+            if not verified and not left and (self.core.live() or not self.core.ready):
+                left = [order.order_id or order.client_order_id for order in self.core.live()] or ["not known"]
+            if left:
+                why = f" ({error})" if isinstance(error, LunommError) else ""
+                raise OrdersMayBeLive(
+                    f"{len(left)} orders may be live: {', '.join(left)[:400]}{why}. Cancel them on the exchange",
+                    left,
+                ) from (error if isinstance(error, Exception) else None)
+        try:
+            async with asyncio.timeout(2):
+                await self._publisher.flush()
+                await self._publisher.withdraw()
+        except (BusError, TimeoutError) as e:
+            self._piece.last_error = f"the last messages did not reach Redis: {e}"
+        self._publisher.keep_place()
+
+    def _names_unknown(self) -> list[str]:
+        """Orders whose POST may still arrive: no listing can rule them out yet."""
+        return [order.client_order_id for order in self.core.live() if order.order_id is None]
+
+    def _abandoned(self) -> tuple[str, int]:
+        """What a second Ctrl-C leaves behind."""
+        live = [order.order_id or order.client_order_id for order in self.core.live()]
+        if not live:
+            return "left at once", 0 if self.core.done else 8
+        return f"left at once: orders may be live: {', '.join(live)[:400]}", 8
+
+    # --- the screen ------------------------------------------------------------------------------------------------
+
+    def view(self) -> GatewayView:
+        """What the screen shows, as of now."""
+        core, clock = self.core, self._piece.clock
+        pairs = tuple(
+            PairView(
+                pair=pair,
+                rules=desk.rules,
+                account=self._accounts.get(pair),
+                orders=desk.working.views(),
+                fills=tuple(self._fills[pair]),
+                held={side.value: code for side, code in desk.held.items()},
+                ready=desk.ready,
+                quoter_alive=desk.wanted.current(clock.mono_ns()) is not None,
+            )
+            for pair, desk in core.desks.items()
+        )
+        return GatewayView(
+            pairs=pairs,
+            now_ms=clock.exchange_ms(),
+            mode=self._piece.common.mode,
+            stream_up=self._stream_up,
+            halted=core.shared.halted,
+            stopping=core.shared.stopping,
+            calls=self._budget.used(clock.mono_ns()),
+            problem=self._piece.last_error or "",
+        )
+
+
+async def take_down(rest: LunoRest, pairs: Sequence[str]) -> tuple[list[str], bool]:
+    """Cancel every open order of ours by what the venue lists, without journal or Redis.
+
+    Returns: the ids that remain, and whether two listings in a row showed none.
+    """
+    clock = asyncio.get_running_loop().time
+    end, clean, left = clock() + TAKE_DOWN_S, 0, list[str]()
+    while clean < 2:
+        try:
+            found = [
+                order.order_id
+                for pair in pairs
+                for order in await rest.open_orders(pair)
+                if order.client_order_id.startswith(f"{PREFIX}-{pair}-")
+            ]
+            left, clean = found, 0 if found else clean + 1
+            for order_id in found:
+                await rest.stop_order(order_id)
+        except LunommError:
+            clean = 0
+        if clean < 2 and clock() > end:
+            return left, False
+        if clean == 0:
+            await asyncio.sleep(0.2)
+    return [], True

@@ -1,0 +1,202 @@
+"""What the gateway says on the bus: from the journal or the newest state, in order, whenever Redis takes it.
+
+ORDER_UPDATES and FILLS are journaled first and published in the order of their numbers and sequences; after a Redis
+loss or a restart they go on after what Redis holds or the journal notes as said, so nothing is missing and nothing
+comes twice. ORDERS, ACCOUNT and HALT are states: only the newest matters. Redis being away never blocks an order, a
+cancel or the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from lunomm.bus.channels import ACCOUNT, FILLS, HALT, ORDER_UPDATES, ORDERS
+from lunomm.bus.client import Bus
+from lunomm.errors import BusError
+from lunomm.journal.store import Journal, fill_key
+from lunomm.market.presence import HaltMark
+from lunomm.quoting.inputs import Account, Fill, OrderUpdate, OrderView
+from lunomm.trading.events import SaveNote
+from lunomm.trading.shared import copy_update
+
+RETRY_S = 0.25
+HALT_EVERY_S = 1.0
+
+BACKLOG = 5_000
+"""Messages waiting for Redis; beyond it the journal is read again when it is back."""
+
+SAID = "published"
+"""Note of the journal: number of the last ORDER_UPDATES message that was published."""
+
+KEEP_EVERY_S = 1.0
+
+TAIL = 2_000
+"""Newest ORDER_UPDATES entries looked at for our last number."""
+
+
+class Publisher:
+    """Everything one gateway publishes.
+
+    Args:
+        bus: stamping with the venue. journal: where updates and fills are durable. pairs: served.
+    """
+
+    def __init__(self, bus: Bus, journal: Journal, pairs: tuple[str, ...]) -> None:
+        self._bus, self._journal, self._pairs = bus, journal, pairs
+        self._updates: deque[OrderUpdate] = deque()
+        self._fills: deque[Fill] = deque()
+        self._views: dict[str, tuple[OrderView, ...]] = {}
+        self._fields: dict[str, set[str]] = {}
+        self._accounts: dict[str, Account] = {}
+        self._halt: HaltMark | None = None
+        self._news = asyncio.Event()
+        self._orders_lock = asyncio.Lock()
+        self._synced = False
+        self._said = int(journal.note(SAID) or 0)
+        self._said_kept = self._said
+        self._kept_at = 0.0
+        self.failures = 0
+
+    # --- taken from the reconciler's steps ---
+
+    def update(self, update: OrderUpdate) -> None:
+        self._take(self._updates, update)
+
+    def fill(self, fill: Fill) -> None:
+        self._take(self._fills, fill)
+
+    def _take(self, queue: deque[OrderUpdate] | deque[Fill], message: OrderUpdate | Fill) -> None:
+        if len(queue) >= BACKLOG:
+            # Redis has been away for long: what is dropped here is durable, and read from the journal when it is back.
+            queue.clear()
+            self._synced = False
+        queue.append(message)  # type: ignore[arg-type]
+        self._news.set()
+
+    def orders(self, pair: str, views: tuple[OrderView, ...]) -> None:
+        self._views[pair] = views
+        self._news.set()
+
+    def account(self, account: Account) -> None:
+        self._accounts[account.pair] = account
+        self._news.set()
+
+    def halt(self, reason: str, since_ms: int) -> None:
+        self._halt = HaltMark(pair="", since_ms=since_ms, cause=reason)
+        self._news.set()
+
+    # --- sending ---
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        halt_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._wait(HALT_EVERY_S)
+            self._news.clear()
+            try:
+                await self.flush()
+                self.keep_place(clock())
+                if self._halt is not None and clock() >= halt_at:
+                    halt_at = clock() + HALT_EVERY_S
+                    await self._put_halt(self._halt)
+            except BusError:
+                # Whatever was under way may or may not be there: it is compared with Redis' own state next time.
+                self.failures += 1
+                self._synced = False
+                await asyncio.sleep(RETRY_S)
+                self._news.set()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def flush(self) -> None:
+        """Send all that waits.
+
+        Raises:
+            BusError: Redis does not take it; nothing is lost.
+        """
+        for pair in list(self._views):
+            await self.put_orders(pair)
+        if not self._synced:
+            await self._sync()
+        while self._updates:
+            await self._say(self._updates[0])
+            self._updates.popleft()
+        while self._fills:
+            await self._append(self._fills[0])
+            self._fills.popleft()
+        for pair in list(self._accounts):
+            account = self._accounts[pair]
+            await self._bus.put(ACCOUNT, account)
+            if self._accounts.get(pair) is account:
+                del self._accounts[pair]
+
+    async def put_orders(self, pair: str) -> None:
+        """Make ORDERS::<pair> what it is now; returns once it is (an order is announced before its POST).
+
+        Raises:
+            BusError: it may be anything; it is rewritten whole next time.
+        """
+        async with self._orders_lock:
+            views = self._views.get(pair)
+            if views is None:
+                return
+            fields = self._fields.pop(pair, None)
+            if fields is None:
+                await self._bus.clear(ORDERS, pair)
+                fields = set()
+            wanted = {view.intent_id: view for view in views}
+            await self._bus.hash_put(ORDERS, pair, wanted, delete=fields - wanted.keys())
+            self._fields[pair] = set(wanted)
+            if self._views.get(pair) is views:
+                del self._views[pair]
+
+    async def _say(self, update: OrderUpdate) -> None:
+        if update.number > self._said:
+            await self._bus.publish(ORDER_UPDATES, copy_update(update))
+            self._said = update.number
+
+    def keep_place(self, at: float | None = None) -> None:
+        """Note in the journal how far we are: at most once a second, or at once without a time."""
+        if self._said != self._said_kept and (at is None or at - self._kept_at >= KEEP_EVERY_S):
+            self._journal.commit([SaveNote("", SAID, str(self._said))])
+            self._said_kept, self._kept_at = self._said, at or 0.0
+
+    async def _sync(self) -> None:
+        """After a start or a Redis loss: go on after what Redis holds, from the journal."""
+        self._fields.clear()
+        for pair in self._pairs:
+            rows = await self._bus.read_last(ORDER_UPDATES, pair, TAIL)
+            self._said = max([self._said, *(update.number for _, update in rows)])
+            newest = await self._bus.read_last(FILLS, pair, 1)
+            after = _stream_key(newest[-1][0]) if newest else None
+            for fill in self._journal.fills(pair, after):
+                await self._append(fill)
+        # Durable before they were queued: what waits in the queue is among these, and is said once by its number.
+        for update in self._journal.updates(self._said):
+            await self._say(update)
+        self._synced = True
+
+    async def _append(self, fill: Fill) -> None:
+        sequence, side = fill_key(fill)
+        await self._bus.append(FILLS, fill, id=f"{sequence}-{side}")
+
+    async def _put_halt(self, mark: HaltMark) -> None:
+        for pair in self._pairs:
+            await self._bus.put(HALT, HaltMark(pair=pair, since_ms=mark.since_ms, cause=mark.cause))
+
+    async def withdraw(self) -> None:
+        """At a clean end: no orders, no account of a gateway that is gone."""
+        for pair in self._pairs:
+            await self._bus.clear(ORDERS, pair)
+
+
+def _stream_key(entry_id: str) -> tuple[int, int]:
+    first, _, second = entry_id.partition("-")
+    return int(first), int(second or 0)
