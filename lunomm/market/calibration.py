@@ -299,7 +299,7 @@ def calibrate(
 
 def _verdict(fit: Fit | None, n: int, window_s: float) -> tuple[Verdict, str]:
     if fit is None:
-        return Verdict.NO, f"kappa is not identified: none of {n} taker orders went beyond the touch"
+        return Verdict.NO, f"kappa is not identified: {n} taker orders, none clearly beyond the touch"
     if n < THIN_SAMPLE:
         return Verdict.NO, f"{n} taker orders in {window_s:.0f} s, {THIN_SAMPLE} needed"
     for name, (low, high), value in (("kappa", fit.kappa_interval, fit.kappa), ("A", fit.a_interval, fit.a)):
