@@ -48,7 +48,10 @@ from lunomm.trading.events import (
     ReadRules,
     ReferenceRead,
     RulesRead,
+    SaveFill,
+    SaveFlow,
     SaveNote,
+    SaveUpdate,
     StatusSeen,
     Stop,
     TradesRead,
@@ -352,6 +355,7 @@ class Reconciler:
             self._flat_ns = now.mono_ns
         booked = not any(desk.working.unbooked for desk in self.desks.values())
         if not booked and now.mono_ns - self._flat_ns < BOOK_LAST_NS:
+            self._clean.clear()
             return
         for pair, desk in self.desks.items():
             if self._clean.get(pair, 0) < CLEAN_LISTINGS:
@@ -360,8 +364,8 @@ class Reconciler:
                     self.shared.out.append(ReadOpenOrders(pair))
 
     def _report(self, now: Now) -> None:
-        """ACCOUNT once a second, and at once when an update went out."""
-        told = any(type(action).__name__ == "SaveUpdate" for action in self.shared.out)
+        """ACCOUNT once a second, and at once when anything in it changed."""
+        told = any(isinstance(action, SaveUpdate | SaveFill | SaveFlow | Halted) for action in self.shared.out)
         if not told and self._account_ns is not None and now.mono_ns - self._account_ns < ACCOUNT_NS:
             return
         for desk in self.desks.values():
