@@ -121,38 +121,36 @@ class Book:
         sequence, trades, create, delete_id, status, exchange_ns = update
         if sequence != self.sequence + 1:
             raise SequenceGap(self.sequence, sequence)
-        if trades:
-            applied = self._apply_with_trades(update)
-        else:
-            applied = ()
-            orders = self._orders
-            if create is not None:
-                self._check_create(create, known=create.order_id in orders)
-                if delete_id is None:
-                    self._check_crossing(create, None)
-            if delete_id is not None:
-                place = orders.get(delete_id)
-                if place is None:
-                    if create is None or create.order_id != delete_id:
-                        raise self._error("UNKNOWN_DELETE", f"order {delete_id} is not in the book")
-                    create = None  # it came and went in one frame: nothing is left of it
-                else:
-                    if create is not None:
-                        self._check_crossing(create, {delete_id: self._lots(delete_id)})
-                    levels, key = place
-                    levels.take(delete_id, key, levels.queues[key][delete_id])
-                    del orders[delete_id]
-            if create is not None:
-                self._add(create)
+        applied: tuple[AppliedTrade, ...] = ()
+        # Half of all frames are one create, half one delete: those two are spelled out, the rest takes the general way.
+        if trades or (create is not None and delete_id is not None):
+            applied = self._apply_mixed(trades, create, delete_id)
+        elif create is not None:
+            order_id, side, price, lots = create
+            if order_id in self._orders or lots <= 0 or price <= 0:
+                self._check_create(create, known=order_id in self._orders)
+            levels, other = (self.bids, self.asks) if side is Side.BID else (self.asks, self.bids)
+            key = levels.sign * price
+            if other.keys and other.keys[-1] >= -key:
+                self._check_crossing(create, {})
+            levels.add(order_id, key, lots)
+            self._orders[order_id] = (levels, key)
+        elif delete_id is not None:
+            place = self._orders.pop(delete_id, None)
+            if place is None:
+                raise self._error("UNKNOWN_DELETE", f"order {delete_id} is not in the book")
+            levels, key = place
+            levels.take(delete_id, key, levels.queues[key][delete_id])
         self.sequence = sequence
         self.exchange_ns = exchange_ns
         if status is not None:
             self.status = status
         return Applied(sequence, applied)
 
-    def _apply_with_trades(self, update: BookUpdate) -> tuple[AppliedTrade, ...]:
-        taken, applied = self._check_trades(update.trades)
-        create, delete_id = update.create, update.delete_id
+    def _apply_mixed(
+        self, trades: tuple[BookTrade, ...], create: BookCreate | None, delete_id: str | None
+    ) -> tuple[AppliedTrade, ...]:
+        taken, applied = self._check_trades(trades)
         gone = dict(taken)
         if create is not None:
             known = create.order_id in self._orders and not self._used_up(create.order_id, taken)
@@ -217,19 +215,15 @@ class Book:
         if create.lots <= 0 or create.price <= 0:
             raise self._error("BAD_NUMBER", f"order {create.order_id} has price {create.price}, volume {create.lots}")
 
-    def _check_crossing(self, create: BookCreate, gone: dict[str, int] | None) -> None:
+    def _check_crossing(self, create: BookCreate, gone: dict[str, int]) -> None:
         """Raise CROSSED when the new order meets what is left of the other side once ``gone`` has left it."""
         other = self.asks if create.side is Side.BID else self.bids
         # In the other side's keys the order crosses every key at or above its own price, negated for bids.
         limit = other.sign * create.price
-        if not other.keys or other.keys[-1] < limit:
-            return
         for key in reversed(other.keys):
             if key < limit:
                 return
-            leaving = 0
-            if gone:
-                leaving = sum(lots for order_id, lots in gone.items() if self._orders[order_id] == (other, key))
+            leaving = sum(lots for order_id, lots in gone.items() if self._orders[order_id] == (other, key))
             if leaving < other.lots[key]:
                 raise self._error("CROSSED", f"order {create.order_id} at {create.price} crosses {other.sign * key}")
 

@@ -22,7 +22,7 @@ from lunomm.market.own import OwnIntent, OwnOrders
 from lunomm.market.picture import Picture
 from lunomm.market.records import BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
 from lunomm.market.rules import MarketStatus, PairRules, Side
-from lunomm.market.signals import level_sums, side_sums, vamp_float
+from lunomm.market.signals import level_sums, vamp_float
 from lunomm.market.trades import FairTouch, taker_orders
 from lunomm.market.volatility import DocumentVol, daily_percent
 from lunomm.market.warm import CandleClose, PublicFill, WarmStart
@@ -287,7 +287,11 @@ class Observer:
         revision = bids.revision + asks.revision  # both only grow
         if revision != self._revision:
             self._revision = revision
-            self._vamp = vamp_float(side_sums(bids), side_sums(asks), self.rules)
+            # In ticks and with the asks' keys negated: relative changes need no scale.
+            if bids.top_lots and asks.top_lots:
+                self._vamp = (bids.top_notional / bids.top_lots - asks.top_notional / asks.top_lots) / 2
+            else:
+                self._vamp = None
         if self._vamp is not None:
             self._document.push(self._vamp)
 
