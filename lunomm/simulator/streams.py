@@ -44,34 +44,33 @@ class StreamTimes:
 class Listener:
     """One open stream's queue of frames."""
 
-    __slots__ = ("_frames", "_limit", "_ready", "dropped", "sent_to")
+    __slots__ = ("_frames", "_limit", "_ready", "overflown", "sent_to")
 
     def __init__(self, limit: int) -> None:
         self._frames: deque[tuple[int, str]] = deque()
         self._limit = limit
         self._ready = asyncio.Event()
-        self.dropped = False
+        self.overflown = asyncio.Event()
+        """This client is too slow. Its sender may be stuck in the socket, so it is told apart from the frames."""
         self.sent_to = 0
         """Number of the last message handed to the socket."""
 
     def put(self, raw: str, number: int = 0) -> None:
         if len(self._frames) >= self._limit:
-            self.dropped = True
+            self.overflown.set()
             self._frames.clear()
-        if not self.dropped:
+        if not self.overflown.is_set():
             self._frames.append((number, raw))
-        self._ready.set()
+            self._ready.set()
 
     async def send_all(self, socket: WebSocket, keepalive_s: float) -> None:
-        """Send what comes, for ever; returns when this client is too slow."""
+        """Send what comes, for ever."""
         while True:
             self._ready.clear()
             while self._frames:
                 number, raw = self._frames.popleft()
                 await socket.send_text(raw)
                 self.sent_to = max(self.sent_to, number)
-            if self.dropped:
-                return
             try:
                 async with asyncio.timeout(keepalive_s):
                     await self._ready.wait()
@@ -219,18 +218,24 @@ class Streams:
 
     async def _serve(self, socket: WebSocket, listener: Listener) -> None:
         """Send and read until either end is done with it."""
-        sender = asyncio.create_task(listener.send_all(socket, self.times.keepalive_s))
-        reader = asyncio.create_task(_read(socket))
+        ends = [
+            asyncio.create_task(listener.send_all(socket, self.times.keepalive_s)),
+            asyncio.create_task(_read(socket)),
+            asyncio.create_task(listener.overflown.wait()),
+        ]
         try:
-            await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sender, reader):
+            for task in ends:
                 task.cancel()
-            await asyncio.gather(sender, reader, return_exceptions=True)
-        if listener.dropped:
+            results = await asyncio.gather(*ends, return_exceptions=True)
+        for result in results:
+            # A peer that went while we wrote to it is no news; anything else is.
+            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | RuntimeError):
+                raise result
+        if listener.overflown.is_set():
+            # The socket's buffer is full, so a close frame would wait for ever: the connection is cut off.
             self.slow += 1
-            # The socket's buffer is full, so no close frame can be waited for: the connection is cut off.
-            raise WebSocketDisconnect(1008)
 
 
 async def _read(socket: WebSocket) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -91,9 +92,9 @@ def exchange_data(view: ExchangeView) -> dict[str, Any]:
 
 def _what(view: ExchangeView) -> str:
     if view.tape is not None:
-        return f"tape {safe(view.tape, 60)} at speed {number(view.speed)}"
+        return f"tape {safe(view.tape, 60)} at speed {view.speed:g}"
     what = f"profile {safe(view.profile or '', 20)}  seed {view.seed}"
-    return what if view.speed == 1 else f"{what}  speed {number(view.speed)}"
+    return what if view.speed == 1 else f"{what}  speed {view.speed:g}"
 
 
 def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
@@ -111,20 +112,25 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     ]
     visitors: list[Fact] = [
         ("streams", f"{view.streams} open"),
-        ("calls", f"{number(view.calls)}, {view.calls_used} of the last minute's 300"),
+        ("calls", f"{number(view.calls)}, {view.calls_used} of 300 a minute"),
         ("orders", f"{sum(row.orders for row in view.markets)} working"),
         ("too slow", f"{view.slow_clients} dropped", palette.WARN if view.slow_clients else palette.PLAIN),
     ]
     left, right = facts(tier, label_width=12), facts(visitors, label_width=10)
-    blocks: list[RenderableType] = [head, rule("visitors and fees", width)]
-    blocks += [columns(left, right)] if width >= TWO_COLUMNS else [left, right]
-    blocks += [rule("markets", width), _markets(view, width)]
-    if view.tape is None and height >= 16:
-        blocks += [rule("the truth behind them", width), _truth(view)]
+    wide = width >= TWO_COLUMNS
+    rows = view.markets[: max(1, height - 3)]
+    blocks: list[RenderableType] = [head, rule("markets", width), _markets(rows, width)]
+    room = height - 3 - len(rows)
+    needed = 1 + (max(len(tier), len(visitors)) if wide else len(tier) + len(visitors))
+    if room >= needed:
+        blocks += [rule("visitors and fees", width), *([columns(left, right)] if wide else [left, right])]
+        room -= needed
+    if view.tape is None and room >= 2 + len(rows):
+        blocks += [rule("the truth behind them", width), _truth(rows)]
     return stack(blocks)
 
 
-def _markets(view: ExchangeView, width: int) -> Table:
+def _markets(rows: Sequence[MarketRow], width: int) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     names = ["pair", "status", "bid", "ask", "updates/s", "trades/min", "orders", "filled"]
     if width < TWO_COLUMNS:
@@ -132,7 +138,7 @@ def _markets(view: ExchangeView, width: int) -> Table:
     for name in names:
         table.add_column(justify="left" if name in ("pair", "status") else "right", no_wrap=True, overflow="ellipsis")
     table.add_row(*[Text(name, palette.MUTED) for name in names])
-    for row in view.markets:
+    for row in rows:
         good = palette.GOOD if row.status == "ACTIVE" else palette.WARN
         cells: dict[str, Text] = {
             "pair": Text(safe(row.pair, 20), palette.STRONG),
@@ -148,12 +154,12 @@ def _markets(view: ExchangeView, width: int) -> Table:
     return table
 
 
-def _truth(view: ExchangeView) -> Table:
+def _truth(rows: Sequence[MarketRow]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for name in ("pair", "profile", "sigma", "1/kappa", "A a side", "takers"):
         table.add_column(justify="left" if name in ("pair", "profile") else "right", no_wrap=True, overflow="ellipsis")
     table.add_row(*[Text(n, palette.MUTED) for n in ("pair", "profile", "sigma", "1/kappa", "A a side", "takers")])
-    for row in view.markets:
+    for row in rows:
         table.add_row(
             Text(safe(row.pair, 20)),
             Text(safe(row.profile, 20)),

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal as D
+
+import msgspec
+import pytest
+from drawing import HOSTILE, draw
+
+from lunomm.views.exchange import ExchangeView, MarketRow, exchange_data, exchange_line, exchange_screen
+
+SIZES = [(80, 24), (160, 48), (50, 20), (30, 12)]
+
+
+@pytest.fixture
+def view() -> ExchangeView:
+    theory = MarketRow(
+        "XBTMYR", "ACTIVE", D(299_985), D(300_015), 18.4, 77.0, 2, 2, 5, "theory", 0.025, 10.0, 0.0926, 0.185
+    )
+    tape = MarketRow("XBTZAR", "DISABLED", None, D(492_847), 0.0, 0.0, 0, 0, 0, "XBTZAR", 0.012, None, None, 0.065)
+    return ExchangeView(
+        url="http://127.0.0.1:8377",
+        run_id="abc",
+        seed=1,
+        profile="theory",
+        tape=None,
+        speed=1.0,
+        fee_tier=0,
+        running_s=75.0,
+        streams=3,
+        calls=1234,
+        calls_used=17,
+        slow_clients=0,
+        markets=(theory, tape),
+        maker_fee=D(0),
+        taker_fee=D("0.002"),
+    )
+
+
+def test_at_80_columns(view: ExchangeView) -> None:
+    text = draw(exchange_screen(view), 80, 24)
+    for words in (
+        "theory",
+        "seed 1",
+        "300,015",
+        "2 working",
+        "17 of 300 a minute",
+        "2.50 %/day",
+        "10.0 bp",
+        "0.00 %",
+    ):
+        assert words in text
+    assert "not stated" in text and "DISABLED" in text
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_at_every_size(view: ExchangeView, size: tuple[int, int]) -> None:
+    lines = draw(exchange_screen(view), *size).splitlines()
+    assert all(len(line) <= size[0] for line in lines)
+    assert any("XBTMYR" in line for line in lines)
+
+
+def test_a_tape_is_named_and_hostile_names_are_harmless(view: ExchangeView) -> None:
+    shown = replace(view, profile=None, tape=HOSTILE, speed=2.0)
+    for text in (draw(exchange_screen(shown), 100, 30), exchange_line(shown)):
+        assert "tape" in text and "\x1b" not in text and "[red]" not in text
+    assert "truth" not in draw(exchange_screen(shown), 100, 30)
+
+
+def test_line_and_data(view: ExchangeView) -> None:
+    line = exchange_line(view)
+    assert "\n" not in line
+    for words in ("http://127.0.0.1:8377", "profile theory", "XBTMYR 299,985 / 300,015", "77 trades/min", "5 filled"):
+        assert words in line
+    data = msgspec.json.decode(msgspec.json.encode(exchange_data(view)))
+    assert data["markets"][0]["bid"] == "299985" and data["markets"][1]["bid"] is None
