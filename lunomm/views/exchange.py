@@ -16,6 +16,7 @@ from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, 
 from lunomm.views.text import UNKNOWN, age, number, percent, safe
 
 TWO_COLUMNS = 70
+NARROW = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def _markets(rows: Sequence[MarketRow], width: int) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     names = ["pair", "status", "bid", "ask", "updates/s", "trades/min", "orders", "filled"]
     if width < TWO_COLUMNS:
-        names = ["pair", "bid", "ask", "trades/min", "orders"]
+        names = ["pair", "bid", "ask", "trades/min", "orders"] if width >= NARROW else ["pair", "bid", "ask"]
     for name in names:
         table.add_column(justify="left" if name in ("pair", "status") else "right", no_wrap=True, overflow="ellipsis")
     table.add_row(*[Text(name, palette.MUTED) for name in names])
