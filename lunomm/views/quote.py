@@ -25,7 +25,7 @@ from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, 
 from lunomm.views.text import UNKNOWN, age, bp, common_decimals, number, percent, safe, with_unit
 
 DAY_S = 86_400
-TWO_COLUMNS = 70
+TWO_COLUMNS = 78
 
 STEP_WORDS = {
     "skew": "inventory skew",
@@ -69,7 +69,7 @@ def quote_line(view: QuoteView) -> str:
     decimals = _decimals(view, quotes, half=True)
     model = f"fair {number(quotes.fair, decimals)}  r {number(quotes.reservation, decimals)}"
     n = f"n {number(quotes.lots, 2, sign=True)}"
-    return "  |  ".join([pair, *sides, model, n, *([f"problem: {view.problem}"] if view.problem else [])])
+    return "  |  ".join([pair, *sides, model, n, *([f"problem: {safe(view.problem, 160)}"] if view.problem else [])])
 
 
 def quote_data(view: QuoteView) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _side_row(view: QuoteView, quotes: WantedQuotes, side: Side) -> Text:
         away = None if not quotes.fair or not intent.price.is_finite() else float(intent.price) / quotes.fair - 1
         parts += [
             (number(intent.price, _decimals(view, quotes)), style),
-            with_unit(intent.size.normalize() if intent.size.is_finite() else None, _base(view)),
+            with_unit(_short(intent.size), _base(view)),
             (f"{bp(away, sign=True)} of fair", palette.MUTED),
             (f"age {age(view.now_ms - intent.created_ms)}", palette.MUTED),
         ]
@@ -169,13 +169,16 @@ def _fact_rows(view: QuoteView, quotes: WantedQuotes) -> list[Fact]:
     inverse = 1 / (quotes.kappa * quotes.fair) if quotes.kappa and quotes.fair else None
     base = _base(view)
     limit = None if view.max_position is None or not view.max_position.is_finite() else view.max_position
+    target, lot = quotes.inventory_target, _short(quotes.lot)
     return [
-        ("inventory", f"{with_unit(quotes.position, base)}  target {number(quotes.inventory_target)}"),
-        ("  in lots", f"n {number(quotes.lots, 2, sign=True)} of {with_unit(quotes.lot, base)}"),
-        ("  limit", f"{with_unit(limit, base)} off target"),
-        ("spread", f"{number(quotes.spread_bps, 1)} bp  shift {number(quotes.shift_bps_per_lot, 2)} bp a lot"),
-        ("n_flip", f"{number(quotes.n_flip, 2)} lots  γ {number(quotes.gamma, 3)}".replace("γ", "gamma")),
-        ("σ", f"{percent(daily, 2)} a day  1/κ {bp(inverse)}  A {with_unit(quotes.intensity, '/s', 4)}"),
+        ("inventory", with_unit(quotes.position, base)),
+        ("  target", f"{with_unit(target, base)}  limit {number(limit)} off it"),
+        ("  in lots", f"{number(quotes.lots, 2, sign=True)} of {with_unit(lot, base)}"),
+        ("spread", f"{number(quotes.spread_bps, 1)} bp before fees"),
+        ("shift", f"{number(quotes.shift_bps_per_lot, 2)} bp a lot, flips at {number(quotes.n_flip, 2)}"),
+        ("gamma", number(quotes.gamma, 3)),
+        ("σ", f"{percent(daily, 2)} a day"),
+        ("1/κ", f"{bp(inverse)}  A {with_unit(quotes.intensity, '/s', 4)}"),
         ("estimates", safe(quotes.estimates_from, 40) if quotes.estimates_from else UNKNOWN),
         ("maker fee", percent(_float(view.maker_fee), 2)),
     ]
@@ -185,8 +188,8 @@ def _order_words(view: QuoteView, quotes: WantedQuotes, side: Side) -> str:
     intent, report = _intent(quotes, side), _report(quotes, side)
     why = "" if report is None or report.why is None else report.why.value
     if intent is not None:
-        size = intent.size.normalize() if intent.size.is_finite() else None
-        return f"{number(intent.price, _decimals(view, quotes))} x {number(size)}{' ' + why if why else ''}"
+        size = number(_short(intent.size))
+        return f"{number(intent.price, _decimals(view, quotes))} x {size}{' ' + why if why else ''}"
     wait = "" if report is None or report.next_ms is None else f" {age(max(0, report.next_ms - view.now_ms))}"
     detail = f" ({safe(report.detail, 100)})" if report is not None and report.detail else ""
     return f"none: {why or UNKNOWN}{detail}{wait}"
@@ -210,6 +213,11 @@ def _decimals(view: QuoteView, quotes: WantedQuotes, *, half: bool = False) -> i
 
 def _float(value: Decimal | None) -> float | None:
     return None if value is None or not value.is_finite() else float(value)
+
+
+def _short(value: Decimal | None) -> Decimal | None:
+    """Without trailing zeros: 0.025000 says nothing more than 0.025."""
+    return None if value is None or not value.is_finite() else value.normalize()
 
 
 def _base(view: QuoteView) -> str:
