@@ -16,11 +16,17 @@ from lunomm.bus.client import Bus
 from lunomm.config import RedisAddress
 
 
-def free_port() -> int:
+def a_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port nobody listens on."""
+    return a_free_port()
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +58,7 @@ class RedisServer:
 def redis_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One server for this worker, started as lunomm starts it, gone afterwards."""
     folder = tmp_path_factory.mktemp("redis")
-    address = RedisAddress(port=free_port())
+    address = RedisAddress(port=a_free_port())
     assert asyncio.run(embedded.ensure(address, folder, {}, lambda _: None))
     yield RedisServer(address, folder)
     asyncio.run(embedded.stop(address, folder))

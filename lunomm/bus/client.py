@@ -43,6 +43,9 @@ BLOCK_MS = 1000
 SILENCE_S = 5.0
 """A listening connection is probed when nothing arrived for so long (pub/sub may go silent for ever otherwise)."""
 
+MAX_EMPTY = 100
+"""Empty answers in a row, none of them after a wait, after which a subscription is made anew."""
+
 _FIELD = "d"
 
 _FAILURES = (RedisError, OSError, TimeoutError)
@@ -305,18 +308,27 @@ class Bus:
 
 
 async def _incoming(pubsub: Any) -> AsyncIterator[object]:
-    """Payloads of one subscription; a silent connection is pinged and, without an answer, given up."""
-    awaiting_pong = False
+    """Payloads of one subscription; a silent connection is pinged and, without an answer, given up.
+
+    ``get_message`` gives None for a time-out, but also at once for confirmations and pongs: only the clock tells them
+    apart. After a network loss it has been seen to give None at once for ever.
+    """
+    awaiting_pong, at_once = False, 0
     while True:
+        asked = time.monotonic()
         item = await pubsub.get_message(ignore_subscribe_messages=True, timeout=SILENCE_S)
-        if item is None:
+        silent = item is None and time.monotonic() - asked > 0.9 * SILENCE_S
+        if silent:
             if awaiting_pong:
                 raise TimeoutError("no answer to a ping on the subscription")
             await pubsub.ping()
             awaiting_pong = True
             continue
         awaiting_pong = False
-        if item.get("type") == "message":
+        at_once = at_once + 1 if item is None else 0
+        if at_once > MAX_EMPTY:
+            raise TimeoutError("the subscription gives nothing, and does not wait")
+        if item is not None and item.get("type") == "message":
             yield item.get("data")
 
 

