@@ -95,11 +95,12 @@ class Feed:
         Raises:
             CredentialsError, UsageError, ExchangeError: what the venue refuses for good.
         """
-        async for item in self.stream:
-            if isinstance(item, Lost):
-                self._lose(item.reason)
-            else:
-                self._apply(item)
+        async with self.stream as stream:
+            async for item in stream:
+                if isinstance(item, Lost):
+                    self._lose(item.reason)
+                else:
+                    self._apply(item)
 
     def _apply(self, frame: Frame) -> None:
         event = frame.event
@@ -109,7 +110,7 @@ class Feed:
                 self.observer.on_snapshot(event, now)
                 self._void, self.note = False, ""
             elif self._void:
-                return  # the tail of a connection that was given up; its snapshot is on the way
+                return  # no book to apply it to; a snapshot is on the way
             else:
                 self.observer.on_update(event, now)
         except MarketDataError as error:

@@ -28,6 +28,8 @@ CANDLE_SCALE: Final = 5
 
 MIN_ORDERS: Final = 20
 MIN_PAIRS: Final = 10
+MIN_SWEEPS: Final = 10
+"""Taker orders needed where the fills inside each order say how far it went."""
 MAX_PAIR_MS: Final = 120_000
 """Two trades further apart say more about the price's walk than about depth."""
 
@@ -89,6 +91,7 @@ def warm_sigma(candles: Iterable[CandleClose]) -> WarmSigma | None:
 
 class _Taker(NamedTuple):
     at_ms: int
+    nearest: float
     deepest: float
     buys: bool
 
@@ -98,7 +101,8 @@ def warm_intensity(fills: Iterable[PublicFill], half_spread: float) -> WarmInten
 
     The mids of the past are unknown, but not needed: for neighbouring takers on opposite sides the price difference is
     the sum of their depths plus the walk between them, whose mean is zero. So half the mean difference is the
-    mean depth, and 1/kappa is what of it lies beyond the half-spread.
+    mean depth, and 1/kappa is what of it lies beyond the half-spread. Where there are too few takers for that (a
+    hundred trades may be a dozen sweeps), the fills inside each order say the same: its first was at the touch.
 
     Args:
         half_spread: relative to the mid, as it stands now; assumed to have stood so before.
@@ -106,42 +110,60 @@ def warm_intensity(fills: Iterable[PublicFill], half_spread: float) -> WarmInten
     Returns: ``None`` when there are too few trades, or they do not reach clearly beyond the present spread.
     """
     takers = _takers(fills)
-    if len(takers) < MIN_ORDERS or not 0.0 < half_spread < 1.0:
+    if len(takers) < 2 or not 0.0 < half_spread < 1.0:
         return None
+    seconds = (takers[-1].at_ms - takers[0].at_ms) / 1000
+    if seconds <= 0.0:
+        return None
+    found = _from_pairs(takers, half_spread) or _from_sweeps(takers)
+    if found is None or found[0] * half_spread > 50.0:
+        return None
+    kappa, se = found
+    n = len(takers)
+    a = (n - 1) / (2.0 * seconds) * math.exp(kappa * half_spread)
+    return WarmIntensity(Fit(kappa, se, a, math.sqrt(1.0 / n + (half_spread * kappa * se) ** 2)), n, seconds)
+
+
+def _from_pairs(takers: Sequence[_Taker], half_spread: float) -> tuple[float, float] | None:
+    """kappa and its relative error from neighbouring takers on opposite sides."""
     depths = [
         (b.deepest - a.deepest) * (1.0 if b.buys else -1.0) / (a.deepest + b.deepest)
         for a, b in pairwise(takers)
         if a.buys != b.buys and b.at_ms - a.at_ms <= MAX_PAIR_MS
     ]
-    seconds = (takers[-1].at_ms - takers[0].at_ms) / 1000
-    if len(depths) < MIN_PAIRS or seconds <= 0.0:
+    if len(takers) < MIN_ORDERS or len(depths) < MIN_PAIRS:
         return None
     values = np.array(depths)
-    mean = float(values.mean())
     # Neighbouring pairs share an order, so their means are correlated by up to a half: 1 + 2 (1/2) in the variance.
     error = float(values.std(ddof=1)) * math.sqrt(2.0 / len(values))
-    beyond = mean - half_spread
-    if beyond <= 2.0 * error or beyond <= 0.0:
-        return None
-    kappa = 1.0 / beyond
-    se = error / beyond
+    beyond = float(values.mean()) - half_spread
+    return (1.0 / beyond, error / beyond) if beyond > max(2.0 * error, 0.0) else None
+
+
+def _from_sweeps(takers: Sequence[_Taker]) -> tuple[float, float] | None:
+    """kappa and its relative error from how far each order went beyond its own first price (memoryless: Exp(kappa)).
+
+    ``None`` when none took more than one price: then nothing is known beyond the touch.
+    """
     n = len(takers)
-    if kappa * half_spread > 50.0:
+    beyond = sum(abs(taker.deepest - taker.nearest) / taker.nearest for taker in takers)
+    if n < MIN_SWEEPS or beyond <= 0.0:
         return None
-    a = (n - 1) / (2.0 * seconds) * math.exp(kappa * half_spread)
-    return WarmIntensity(Fit(kappa, se, a, math.sqrt(1.0 / n + (half_spread * kappa * se) ** 2)), n, seconds)
+    # n - 1: n over the sum of n exponentials is too large by n / (n - 1).
+    return (n - 1) / beyond, 1.0 / math.sqrt(n)
 
 
 def _takers(fills: Iterable[PublicFill]) -> Sequence[_Taker]:
-    """Fills of one millisecond and side are one taker order, as deep as its worst price. Oldest first."""
-    groups: dict[tuple[int, bool], float] = {}
+    """Fills of one millisecond and side are one taker order, from its best price to its worst. Oldest first."""
+    groups: dict[tuple[int, bool], tuple[float, float]] = {}
     for fill in fills:
         if not (fill.price > 0.0 and math.isfinite(fill.price)):
             continue
         key = (fill.at_ms, fill.taker_buys)
-        have = groups.get(key, fill.price)
-        groups[key] = max(have, fill.price) if fill.taker_buys else min(have, fill.price)
-    return [_Taker(at, price, buys) for (at, buys), price in sorted(groups.items(), key=lambda item: item[0][0])]
+        low, high = groups.get(key, (fill.price, fill.price))
+        groups[key] = min(low, fill.price), max(high, fill.price)
+    rows = sorted(groups.items(), key=lambda item: item[0][0])
+    return [_Taker(at, *((low, high) if buys else (high, low)), buys) for (at, buys), (low, high) in rows]
 
 
 class WarmStart:

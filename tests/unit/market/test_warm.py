@@ -132,3 +132,45 @@ def test_nothing_to_start_from() -> None:
     nothing = Estimates()
     assert not start.waiting
     assert start.complete(nothing, HALF, 300_000.0) is nothing
+
+
+def sweeps(seed: int, orders: int) -> list[PublicFill]:
+    """Taker orders that leave a fill at each of many levels from the touch to Exp(kappa) beyond it."""
+    draw = np.random.default_rng(seed)
+    at = np.cumsum(draw.exponential(1 / (2 * RATE * math.exp(-KAPPA * HALF)), orders))
+    fills = []
+    for t, buys, excess in zip(at, draw.random(orders) < 0.5, draw.exponential(1 / KAPPA, orders), strict=True):
+        for depth in [*np.arange(HALF, HALF + excess, 1e-4), HALF + excess]:
+            fills.append(PublicFill(int(t * 1000), 300_000 * (1 + depth if buys else 1 - depth), bool(buys)))
+    return fills
+
+
+@pytest.mark.parametrize("orders", [10, 15, 19])
+def test_a_dozen_sweeps_are_enough(orders: int) -> None:
+    """A dense book gives many trades an order: the last hundred are then a dozen takers."""
+    kappas, covered = [], 0
+    for seed in range(200):
+        warm = warm_intensity(sweeps(seed, orders), HALF)
+        assert warm is not None and warm.sample == orders
+        kappas.append(warm.fit.kappa)
+        low, high = warm.fit.kappa_interval
+        covered += low < KAPPA < high
+    assert float(np.mean(kappas)) == pytest.approx(KAPPA, rel=0.06)
+    assert covered >= 180
+    assert warm_intensity(sweeps(1, 9), HALF) is None
+
+
+def test_the_house_can_be_quoted_against_from_its_first_second() -> None:
+    """The simulated exchange opens with an hour of history: from it alone kappa and A are known, roughly."""
+    from lunomm.simulator.exchange import seeded
+
+    start_ns, known = 1_800_000_000_000_000_000, 0
+    for seed in range(40):
+        venue = seeded(["XBTMYR"], profile=None, seed=seed, fee_tier=0, start_ns=start_ns).venue
+        rows = venue.trades(start_ns // 1_000_000, "XBTMYR").trades
+        fills = [PublicFill(row.timestamp, float(row.price), row.is_buy) for row in rows]
+        warm = warm_intensity(fills, 0.5e-4)
+        assert warm is not None, seed
+        low, high = warm.fit.kappa_interval
+        known += low < KAPPA < high
+    assert known >= 34
