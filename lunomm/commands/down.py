@@ -1,4 +1,4 @@
-"""``lunomm down``: ends the pieces of this state folder's Redis, gateway first, then the exchange and the embedded Redis.
+"""``lunomm down``: ends the pieces on this Redis, gateway first, then the exchange and the embedded Redis.
 
 Only what lunomm started is ended: a pid read from Redis or from the state folder is signalled only when it runs on this
 machine and its command line is lunomm's. A Redis of the user's own is left running.
@@ -27,7 +27,7 @@ from lunomm.errors import BusError, LunommError, OrdersMayBeLive, RefusedError
 from lunomm.market.presence import Health
 
 ORDER = ("up", "gateway", "quote", "calibrate", "book")
-"""`up` ends its own children in its own order; a lone gateway goes first, as it must cancel while all else still runs."""
+"""`up` ends its own children; a lone gateway goes first, as it must cancel while all else still runs."""
 
 PIECE_S = 75.0
 EXCHANGE_S = 10.0
