@@ -17,6 +17,7 @@ left open.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -82,7 +83,7 @@ class Quoter:
         self._stopping = False
         self._counter = 0
         self._number = 0
-        self._vanished: dict[str, Timer] = {}
+        self._vanished: dict[Side, tuple[str, Timer]] = {}
 
     @property
     def rules(self) -> PairRules | None:
@@ -172,14 +173,15 @@ class Quoter:
 
     def _watch_vanished(self, side: SideState, orders: dict[str, OrderView], now: Now) -> None:
         intent = side.intent
+        watched, timer = self._vanished.get(side.side, ("", None))
         if intent is None or intent.id in orders:
             self._vanished.pop(side.side, None)
-        elif side.side in self._vanished:
-            if self._vanished[side.side].left_ns(now.exchange_ns) == 0:
+        elif timer is not None and watched == intent.id:
+            if timer.left_ns(now.exchange_ns) == 0:
                 del self._vanished[side.side]
                 side.gone(intent.id, "VANISHED", now.exchange_ns)
         elif intent.id in self._hold.orders:
-            self._vanished[side.side] = Timer(now.exchange_ns, VANISHED_NS)
+            self._vanished[side.side] = (intent.id, Timer(now.exchange_ns, VANISHED_NS))
 
     # --- what is wanted ----------------------------------------------------------------------------------------------
 
@@ -343,8 +345,8 @@ class Quoter:
             warnings=planning.warnings(self.options, picture, estimates),
         )
         if estimates is not None:
-            message.sigma, message.kappa = estimates.sigma, estimates.kappa
-            message.intensity, message.estimates_from = estimates.intensity, estimates.origin
+            message.sigma, message.kappa = _finite(estimates.sigma), _finite(estimates.kappa)
+            message.intensity, message.estimates_from = _finite(estimates.intensity), estimates.origin
         if picture is not None:
             model = picture.model
             message.fair, message.reservation, message.half_spread = model.fair, model.reservation, model.half_spread
@@ -356,6 +358,10 @@ class Quoter:
             message.lots, message.lot = picture.lots, picture.lot.size
             message.position, message.inventory_target = picture.position, picture.target
         return message
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _meet(side: Side, price: Decimal, opposite: Decimal) -> bool:

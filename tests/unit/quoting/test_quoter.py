@@ -560,6 +560,27 @@ def test_an_order_that_vanishes_from_the_orders_is_taken_for_gone_after_five_sec
     assert bench.intents()[BID].id != before[BID].id
 
 
+def test_a_successor_does_not_inherit_the_clock_of_an_order_that_vanished():
+    bench = Bench(order_size=D("0.002"))
+    before = bench.intents()
+    bench.show_orders(order(before[BID]), order(before[ASK]))
+    bench.show_orders(order(before[ASK]))
+    bench.go(4)
+    bench.beat(300_300)  # drift: a new bid that the old ask does not hinder
+    successor = bench.intents()[BID]
+    assert successor.id != before[BID].id
+    bench.go(2)
+    bench.show_orders()
+    assert bench.intents()[BID].id == successor.id
+
+
+def test_no_number_that_is_none_leaves():
+    bench = Bench()
+    bench.beat(estimates=estimates(sigma=float("nan"), kappa=float("inf"), intensity=float("-inf")))
+    wanted = bench.wanted()
+    assert (wanted.sigma, wanted.kappa, wanted.intensity, wanted.fair) == (None, None, None, None)
+
+
 def test_an_order_not_yet_shown_has_not_vanished():
     bench = Bench()
     before = ids(bench)
