@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Final, NamedTuple
 
-import numpy as np
 from msgspec.structs import replace
 
 from lunomm.market.calibration import with_fit
-from lunomm.market.intensity import Fit
+from lunomm.market.intensity import THIN_SAMPLE, Fit
 from lunomm.market.records import Estimates, Verdict
 from lunomm.market.volatility import TwoScaleVol
 
@@ -26,12 +24,10 @@ MAX_CANDLES: Final = 60
 CANDLE_SCALE: Final = 5
 """Slow returns of five minutes: closes are trades, so they bounce between bid and ask."""
 
-MIN_ORDERS: Final = 20
-MIN_PAIRS: Final = 10
-MIN_SWEEPS: Final = 10
-"""Taker orders needed where the fills inside each order say how far it went."""
-MAX_PAIR_MS: Final = 120_000
-"""Two trades further apart say more about the price's walk than about depth."""
+MIN_ORDERS: Final = THIN_SAMPLE
+MIN_BEYOND: Final = 5
+MAX_EXPONENT: Final = 50.0
+"""kappa x half-spread beyond which A would be no number anyone can use."""
 
 
 class CandleClose(NamedTuple):
@@ -89,81 +85,56 @@ def warm_sigma(candles: Iterable[CandleClose]) -> WarmSigma | None:
     return WarmSigma(sigma, sigma * error)
 
 
-class _Taker(NamedTuple):
-    at_ms: int
-    nearest: float
-    deepest: float
-    buys: bool
-
-
 def warm_intensity(fills: Iterable[PublicFill], half_spread: float) -> WarmIntensity | None:
     """kappa and A from recent public trades against the present half-spread.
 
-    The mids of the past are unknown, but not needed: for neighbouring takers on opposite sides the price difference is
-    the sum of their depths plus the walk between them, whose mean is zero. So half the mean difference is the
-    mean depth, and 1/kappa is what of it lies beyond the half-spread. Where there are too few takers for that (a
-    hundred trades may be a dozen sweeps), the fills inside each order say the same: its first was at the touch.
+    The mids of the past are unknown, but not needed for kappa: a taker's first fill was at the touch of its moment, so
+    what it reached beyond is its deepest fill less its first, exponential with kappa whatever the spread was. A is the
+    rate of takers, carried from the present touch to the mid.
 
     Args:
         half_spread: relative to the mid, as it stands now; assumed to have stood so before.
 
-    Returns: ``None`` when there are too few trades, or they do not reach clearly beyond the present spread.
+    Returns: ``None`` with fewer than ``MIN_ORDERS`` taker orders, or ``MIN_BEYOND`` of them beyond the touch.
     """
-    takers = _takers(fills)
-    if len(takers) < 2 or not 0.0 < half_spread < 1.0:
+    reaches = _reaches(fills)
+    if not reaches or not 0.0 < half_spread < 1.0:
         return None
-    seconds = (takers[-1].at_ms - takers[0].at_ms) / 1000
-    if seconds <= 0.0:
+    # The venue lists a fixed number of trades: of the oldest order some fills may be missing. It only starts the clock.
+    started_ms = reaches[0].at_ms
+    reaches = reaches[1:]
+    n = len(reaches)
+    beyond = sum(reach.excess > 0.0 for reach in reaches)
+    if n < MIN_ORDERS or beyond < MIN_BEYOND or reaches[-1].at_ms <= started_ms:
         return None
-    found = _from_pairs(takers, half_spread) or _from_sweeps(takers)
-    if found is None or found[0] * half_spread > 50.0:
+    # n - 1: n over the sum of n exponentials is too large by n / (n - 1).
+    kappa = (n - 1) / math.fsum(reach.excess for reach in reaches)
+    if kappa * half_spread > MAX_EXPONENT:
         return None
-    kappa, se = found
-    n = len(takers)
+    # The orders at the touch say how many went beyond, not how far: the error is that of those that did.
+    se = 1.0 / math.sqrt(beyond)
+    seconds = (reaches[-1].at_ms - started_ms) / 1000
     a = (n - 1) / (2.0 * seconds) * math.exp(kappa * half_spread)
     return WarmIntensity(Fit(kappa, se, a, math.sqrt(1.0 / n + (half_spread * kappa * se) ** 2)), n, seconds)
 
 
-def _from_pairs(takers: Sequence[_Taker], half_spread: float) -> tuple[float, float] | None:
-    """kappa and its relative error from neighbouring takers on opposite sides."""
-    depths = [
-        (b.deepest - a.deepest) * (1.0 if b.buys else -1.0) / (a.deepest + b.deepest)
-        for a, b in pairwise(takers)
-        if a.buys != b.buys and b.at_ms - a.at_ms <= MAX_PAIR_MS
-    ]
-    if len(takers) < MIN_ORDERS or len(depths) < MIN_PAIRS:
-        return None
-    values = np.array(depths)
-    # Neighbouring pairs share an order, so their means are correlated by up to a half: 1 + 2 (1/2) in the variance.
-    error = float(values.std(ddof=1)) * math.sqrt(2.0 / len(values))
-    beyond = float(values.mean()) - half_spread
-    return (1.0 / beyond, error / beyond) if beyond > max(2.0 * error, 0.0) else None
+class _Reach(NamedTuple):
+    """One taker order. excess: deepest beyond first fill, relative to the price."""
+
+    at_ms: int
+    excess: float
 
 
-def _from_sweeps(takers: Sequence[_Taker]) -> tuple[float, float] | None:
-    """kappa and its relative error from how far each order went beyond its own first price (memoryless: Exp(kappa)).
-
-    ``None`` when none took more than one price: then nothing is known beyond the touch.
-    """
-    n = len(takers)
-    beyond = sum(abs(taker.deepest - taker.nearest) / taker.nearest for taker in takers)
-    if n < MIN_SWEEPS or beyond <= 0.0:
-        return None
-    # n - 1: n over the sum of n exponentials is too large by n / (n - 1).
-    return (n - 1) / beyond, 1.0 / math.sqrt(n)
-
-
-def _takers(fills: Iterable[PublicFill]) -> Sequence[_Taker]:
-    """Fills of one millisecond and side are one taker order, from its best price to its worst. Oldest first."""
+def _reaches(fills: Iterable[PublicFill]) -> list[_Reach]:
+    """Fills of one millisecond and side are one taker order. Oldest first."""
     groups: dict[tuple[int, bool], tuple[float, float]] = {}
     for fill in fills:
         if not (fill.price > 0.0 and math.isfinite(fill.price)):
             continue
         key = (fill.at_ms, fill.taker_buys)
         low, high = groups.get(key, (fill.price, fill.price))
-        groups[key] = min(low, fill.price), max(high, fill.price)
-    rows = sorted(groups.items(), key=lambda item: item[0][0])
-    return [_Taker(at, *((low, high) if buys else (high, low)), buys) for (at, buys), (low, high) in rows]
+        groups[key] = (min(low, fill.price), max(high, fill.price))
+    return [_Reach(at, 2.0 * (high - low) / (high + low)) for (at, _), (low, high) in sorted(groups.items())]
 
 
 class WarmStart:

@@ -376,7 +376,8 @@ def test_warm_estimates_until_live_ones_are_ready(pair: PairRules) -> None:
     fills = []
     for k in range(100):
         buys = bool(draw.random() < 0.5)
-        reach = 0.0002 + draw.exponential(0.001)
+        reach = draw.exponential(0.001)
+        fills.append(PublicFill(5000 * k, 100.0, buys))
         fills.append(PublicFill(5000 * k, 100.0 * (1 + reach if buys else 1 - reach), buys))
     market.observer.warm(candles, fills)
     tick = market.tick()
