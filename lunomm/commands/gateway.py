@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 """Between two reads of QUOTES; the channel only wakes us sooner."""
 
+BUS_S = 2.0
+"""Without Redis for longer, nothing is wanted until it is back and carries our venue."""
+
 STOP_S = 15.0
 """Longest wait for the verified end: a POST of unknown outcome needs five seconds, a venue under load a few more."""
 
@@ -236,13 +239,28 @@ class Gateway:
             self._offer(pair, quotes)
 
     async def _poll(self, pair: str) -> None:
+        """Read the quoter's key, as long as the pair's venue on Redis is ours; without either, nothing is wanted."""
+        clock = asyncio.get_running_loop().time
+        good_at, shut = clock(), False
         while True:
             try:
-                self._offer(pair, await self._piece.bus.get(QUOTES, pair))
+                await self._calls.check_venue(pair)
+                quotes = await self._piece.bus.get(QUOTES, pair)
             except BusError as e:
-                # Not knowing what is wanted is wanting nothing, once the last message's three seconds are over.
+                # The last message dies by itself after three seconds. The gate stays shut until VENUE is back too:
+                # what the quoter wants until then would only be refused.
                 self._offer(pair, None)
                 self._piece.last_error = str(e)
+                if not shut and clock() - good_at > BUS_S:
+                    shut = True
+                    self._tell(ev.Gate(f"bus:{pair}", False, str(e)))
+            else:
+                self._offer(pair, quotes)
+                good_at = clock()
+                if shut:
+                    shut = False
+                    self._piece.last_error = None
+                    self._tell(ev.Gate(f"bus:{pair}", True))
             await asyncio.sleep(POLL_S)
 
     async def _follow_user(self) -> None:
