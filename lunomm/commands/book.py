@@ -32,8 +32,8 @@ from lunomm.views.book import BookView, book_line, book_screen
 if TYPE_CHECKING:
     from lunomm.commands.feed import Feed
 
-OWN_EVERY_S = 0.25
-"""How often the gateway's orders are read without a hint from ORDER_UPDATES."""
+OWN_EVERY_S = 0.05
+"""How often the gateway's orders are read without a hint: an order rests some milliseconds after its intent."""
 RETRY_S = 0.1
 MAX_MAGNITUDE = 30
 """Decimal exponent beyond which a number is not believed."""
@@ -120,7 +120,7 @@ async def _counters(piece: Piece, feeds: Sequence[Feed]) -> None:
 
 
 async def follow_own(piece: Piece, feed: Feed) -> None:
-    """Tell the observer which orders are ours: at once when the gateway hints at a change, else four times a second."""
+    """Tell the observer which orders are ours: at once when the gateway hints at a change, else at a steady pace."""
     pair = feed.rules.pair
     hint = asyncio.Event()
     listener = asyncio.create_task(_hints(piece.bus, pair, hint), name=f"book:hints {pair}")
