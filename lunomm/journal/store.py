@@ -35,6 +35,10 @@ UPDATES_KEPT = 10_000
 
 PRUNE_EVERY = 500
 
+_MAGIC = b"SQLite format 3\0"
+_UNREADABLE = (sqlite3.Error, UnicodeError)
+"""What sqlite3 raises for a damaged file: a message that quotes a damaged name cannot even be decoded."""
+
 
 class Journal:
     """An open journal. Made by :func:`open_journal`; used by one process at a time (see ``lock``)."""
@@ -177,7 +181,7 @@ class Journal:
     def _rows(self, table: Table, where: str = "", values: Sequence[object] = ()) -> list[tuple[object, ...]]:
         try:
             rows = self._db.execute(f"{table.select} {where}", values).fetchall()
-        except sqlite3.Error as e:
+        except _UNREADABLE as e:
             _damaged(self.path, f"{table.name} cannot be read: {e}")
         for row in rows:
             if checksum(row[:-1]) != row[-1]:
@@ -193,7 +197,7 @@ class Journal:
     def _number(self, query: str) -> int:
         try:
             value = self._db.execute(query).fetchone()[0]
-        except sqlite3.Error as e:
+        except _UNREADABLE as e:
             _damaged(self.path, str(e))
         return _int(value) if value is not None else 0
 
@@ -219,6 +223,10 @@ def open_journal(path: Path, *, account: str, venue: str) -> Journal:
     """
     try:
         _create(path)
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+        if head not in (b"", _MAGIC):
+            _damaged(path, "it is no database")
         db = sqlite3.connect(path, isolation_level=None, timeout=5)
     except (OSError, sqlite3.Error) as e:
         raise JournalError(f"journal {path}: cannot be opened: {e}. Fix the folder's permissions") from e
@@ -227,7 +235,7 @@ def open_journal(path: Path, *, account: str, venue: str) -> Journal:
         db.execute("PRAGMA synchronous = FULL")
         _check(path, db, account, venue)
         return Journal(path, db)
-    except sqlite3.Error as e:
+    except _UNREADABLE as e:
         db.close()
         _damaged(path, str(e))
     except JournalError:
@@ -244,7 +252,9 @@ def _create(path: Path) -> None:
 
 
 def _check(path: Path, db: sqlite3.Connection, account: str, venue: str) -> None:
-    if path.stat().st_size == 0 or not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if db.execute("PRAGMA page_count").fetchone()[0] > 1:
+            _damaged(path, "its tables are gone")
         _fill_new(db, account, venue)
         return
     if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
