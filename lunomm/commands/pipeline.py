@@ -18,7 +18,7 @@ from lunomm.bus.clock import Clock
 from lunomm.bus.venue import VenueInfo, peek, this_host
 from lunomm.commands import venue_finder
 from lunomm.errors import BadMessage, BusError
-from lunomm.market.presence import Health, place_of
+from lunomm.market.presence import Health
 from lunomm.views.pipeline import PairView, PieceView, PipelineView
 
 PIECES = ("book", "calibrate", "quote", "gateway")
@@ -85,11 +85,10 @@ class PipelineReader:
 
     async def _pair(self, pair: str, clock: Clock) -> PairView:
         bus = self._bus
-        tick, rules, quotes, account, params, halt, orders, fills = await asyncio.gather(
-            bus.get(LOB, pair),
-            bus.get(RULES, pair),
-            bus.get(QUOTES, pair),
-            bus.get(ACCOUNT, pair),
+        tick, rules, quotes, account = await asyncio.gather(
+            bus.get(LOB, pair), bus.get(RULES, pair), bus.get(QUOTES, pair), bus.get(ACCOUNT, pair)
+        )
+        params, halt, orders, fills = await asyncio.gather(
             bus.get(PARAMS, pair),
             bus.get(HALT, pair),
             bus.hash_get(ORDERS, pair),
@@ -174,8 +173,3 @@ class PipelineReader:
 def clock_of(venue: VenueInfo) -> Clock:
     """Exchange time as the venue's anchors say."""
     return Clock(venue.speed, venue.anchor_wall_ms * 1_000_000, venue.anchor_exchange_ms * 1_000_000)
-
-
-def same_place(venue: VenueInfo | None, stamp: str) -> bool:
-    """Whether a stored message was made at this venue, in whatever run."""
-    return venue is None or place_of(stamp) == venue.place

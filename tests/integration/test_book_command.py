@@ -19,7 +19,7 @@ from lunomm.bus.client import Bus
 from lunomm.bus.venue import peek
 from lunomm.commands import book
 from lunomm.config import BookOptions, Common
-from lunomm.errors import InstanceError, UsageError
+from lunomm.errors import InstanceError, RefusedError, UsageError
 from lunomm.market.records import BookState, Tick
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderState, OrderView
@@ -254,3 +254,32 @@ async def test_the_documents_snippet(
                 LunoOrderBook({**settings, **wrong}, "XBTMYR")
         with pytest.raises(UsageError):
             LunoOrderBook(settings, "BTC/MYR")
+
+
+OURS = Path(__file__).parents[1] / "data" / "sim-xbtmyr-theory-seed7-60s.jsonl.gz"
+
+
+async def test_a_tape_is_published_as_a_venue_of_its_own(redis_server: RedisServer, bus: Bus, state_dir: Path) -> None:
+    settings = Common(mode="sim", redis=redis_server.address, state_dir=state_dir, json=True)
+    options = BookOptions(tape=OURS, speed=12.0, publish=True)
+    playing = asyncio.create_task(book.run(settings, (PAIR,), options))
+
+    async def claimed() -> Any:
+        return await peek(bus, PAIR)
+
+    venue = await until(claimed, "the tape's venue")
+    assert (venue.mode, venue.tape) == ("tape", OURS.name)
+    await ok_tick(bus)
+    async with open_house() as house:
+        with pytest.raises(RefusedError) as caught:
+            await book.run(common(redis_server, house, state_dir, for_s=5.0), (PAIR,), BookOptions())
+        assert "tape" in str(caught.value) and house.url in str(caught.value)
+    data = await playing
+    assert data is not None and data["taker_orders"] > 0
+    bus.venue = venue
+    assert len(await bus.read(TRADES, PAIR)) == data["taker_orders"]
+    assert len(await bus.read(GRID, PAIR)) >= 6
+    offline = await book.run(settings, (PAIR,), BookOptions(tape=OURS))
+    assert offline is not None
+    for name in ("sequence", "mid_price", "vamp", "fills", "taker_orders", "sigma", "kappa", "A", "verdict"):
+        assert offline[name] == data[name], name
