@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from lunomm.errors import LunommError
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.quoting.inputs import Account
 from lunomm.simulator.profiles import fees
@@ -110,6 +109,20 @@ def _one(run: PairRun) -> dict[str, Any]:
     }
 
 
-def unknown_orders(error: LunommError) -> str:
-    """What to say when the exchange could not be asked at the end."""
-    return f"orders left could not be read: {error}"
+def summary_line(data: Mapping[str, Any]) -> str:
+    """The summary for people: one line a run."""
+    parts: list[str] = []
+    for pair, one in data["pairs"].items():
+        words = [f"{pair}: {one['fills']} fills"]
+        if one["inventory"] is not None:
+            words.append(f"inventory {one['inventory']:+f}")
+        if one["pnl"] is not None:
+            counter = one["counter_asset"]
+            words.append(f"pnl {one['pnl']:+.2f} {counter}")
+            words.append(f"at tier 1 {one['pnl_at_tier_1']:+.2f} {counter}")
+        if one["baseline_pnl"] is not None:
+            words.append(f"a fixed-spread quoter {one['baseline_pnl']:+.2f} (hypothetical)")
+        left = one["orders_left"]
+        words.append(f"orders left on the exchange: {'unknown' if left is None else left}")
+        parts.append(", ".join(words))
+    return "  |  ".join(parts)

@@ -11,7 +11,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from lunomm.commands import venue_finder
 from lunomm.commands.child_args import book_args, gateway_args, quote_args, venue_args
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.pipeline import PipelineReader
-from lunomm.commands.present import say
+from lunomm.commands.present import put_line, say
 from lunomm.commands.status import view_data
-from lunomm.commands.summary import PairRun, note, read_orders_left, summarise
+from lunomm.commands.summary import PairRun, note, read_orders_left, summarise, summary_line
 from lunomm.commands.supervise import Child
 from lunomm.config import (
     SUPERVISED,
@@ -67,11 +67,17 @@ async def run(common: Common, pairs: Sequence[str], options: UpOptions) -> dict[
     try:
         if common.mode == "sim" and common.url is None:
             world = await _World.find_or_start(common, options)
-        async with open_piece("up", common, pairs, lease=True, follows=True) as piece:
+        # The view's connection is opened first, closed last: what reads through it is ended by the piece.
+        async with (
+            Bus(common.redis, "up-view") as view_bus,
+            open_piece("up", common, pairs, lease=True, follows=True) as piece,
+        ):
             if asked_early.is_set():
                 piece.stop.set()
-            async with Bus(common.redis, "up-view") as view_bus:
-                return await _Pipeline(piece, options, world, folder, view_bus, params).run()
+            data = await _Pipeline(piece, options, world, folder, view_bus, params).run()
+        if not common.json:
+            put_line(summary_line(data))
+        return data
     finally:
         alone = await _nobody_else(common)
         if world is not None:
@@ -142,12 +148,9 @@ class _World:
                 fee_tier=options.fee_tier,
             )
             (folder / venue_finder.FILE).unlink(missing_ok=True)
-            child = Child(
-                "exchange",
-                venue_finder.exchange_args(wanted),
-                folder,
-                environment=child_environment(**{SUPERVISED: "1"}),
-            )
+            args = venue_finder.exchange_args(wanted)
+            alone = child_environment(**{SUPERVISED: "1"})
+            child = Child("exchange", args, folder, environment=alone, on_death=_told)
             world = cls(child)
             world.keeping = asyncio.create_task(child.keep(), name="up:exchange")
             try:
@@ -207,6 +210,10 @@ def _free_port() -> int:
     raise ExchangeError("no free port on this machine for the simulated exchange")
 
 
+def _told(who: str, code: int) -> None:
+    say(f"{who} ended (exit {code}); starting it again")
+
+
 class _Pipeline:
     """The children of one ``up`` and what is seen of them."""
 
@@ -237,8 +244,7 @@ class _Pipeline:
         self._quotes = [self._child(f"quote-{p}", [*quote_args(p, options.quote), *venue]) for p in pairs]
 
     def _child(self, name: str, args: Sequence[str]) -> Child:
-        told: Callable[[str, int], None] = lambda who, code: say(f"{who} ended (exit {code}); starting it again")  # noqa: E731
-        return Child(name, args, self._folder, environment=supervised_environment(), on_death=told)
+        return Child(name, args, self._folder, environment=supervised_environment(), on_death=_told)
 
     async def run(self) -> dict[str, Any]:
         piece = self._piece

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from lunomm.commands.summary import PairRun, note, summarise, tier_1_pnl
+from lunomm.commands.summary import PairRun, note, summarise, summary_line, tier_1_pnl
 from lunomm.quoting.inputs import Account, Balance, Pnl
 
 FIELDS = {
@@ -76,3 +76,11 @@ def test_the_note_never_suggests_more_than_it_is() -> None:
     assert "tier 1 (0.35" in text
     assert "-29.00 MYR" in text
     assert "0.350" in note(account(fee="0.0035", pnl=PNL), None, fee_tier=1)
+
+
+def test_the_line_for_people() -> None:
+    line = summary_line(summarise([PairRun("XBTMYR", account(pnl=PNL), None, ())], fee_tier=0, mode="sim"))
+    assert line == (
+        "XBTMYR: 3 fills, inventory +0.01, pnl +5.00 MYR, at tier 1 -29.00 MYR, orders left on the exchange: 0"
+    )
+    assert "unknown" in summary_line(summarise([PairRun("XBTMYR")], fee_tier=None, mode="live"))
