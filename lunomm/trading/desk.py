@@ -31,7 +31,7 @@ from lunomm.trading.events import (
     VenueTrade,
 )
 from lunomm.trading.inventory import Uptime
-from lunomm.trading.ledger import FIRST_MS, Ledger, in_order
+from lunomm.trading.ledger import FIRST_MS, LOOKBACK_MS, Ledger, in_order
 from lunomm.trading.limits import Approved, DailyLoss, Held, Refused, Verdict, check
 from lunomm.trading.orders import Order, OrderEvent, book, client_order_id, intent_of, move
 from lunomm.trading.restored import RestoredPair
@@ -41,7 +41,7 @@ from lunomm.trading.wanted import Wanted
 from lunomm.trading.working import Working
 
 SLOT_PACE_NS = SECOND // 2
-"""At most one new order a slot in this time, however fast the quoter changes its mind."""
+"""At most one new order, or one refusal, a slot in this time, however fast the quoter changes its mind."""
 
 TRADES_NS = 30 * SECOND
 """Between two looks at the account's trades when nothing is missing."""
@@ -139,15 +139,15 @@ class Desk:
         if not self.working.trades.start(now.mono_ns):
             return
         late = self._missing_ns is not None and now.mono_ns - self._missing_ns > LAG_NS
-        if self.ledger.sequence is not None and not late:
-            ask = ReadTrades(self.pair, self.ledger.sequence + 1, None)
-        else:
-            oldest = min((o.created_ms for o in self.working.unbooked), default=None) if late else None
-            since = self.ledger.since_ms(now.exchange_ms)
+        sequence, since = self.ledger.sequence, self.ledger.since_ms(now.exchange_ms)
+        if late:
             # A row may have come late, behind a higher sequence: from the oldest unaccounted order on, all again.
-            ask = ReadTrades(
-                self.pair, None, since if oldest is None else min(since, oldest) if not self.ledger.sequence else oldest
-            )
+            oldest = min((order.created_ms for order in self.working.unbooked), default=since)
+            ask = ReadTrades(self.pair, None, oldest - LOOKBACK_MS)
+        elif sequence is not None:
+            ask = ReadTrades(self.pair, sequence + 1, None)
+        else:
+            ask = ReadTrades(self.pair, None, since)
         self.shared.out.append(ask)
 
     def open(self, now: Now) -> None:
@@ -229,6 +229,7 @@ class Desk:
             self.shared.balances_wanted |= verdict.code == "BALANCE"
             return
         self.held.pop(intent.side, None)
+        self._placed_ns[slot] = now.mono_ns
         if isinstance(verdict, Refused):
             order = self._make(intent, now)
             after = self.working.put(order, move(order, OrderEvent.REJECT, now.exchange_ms, code=verdict.code), now)
@@ -240,7 +241,6 @@ class Desk:
         intent = approved.intent
         order = self._make(intent, now)
         order = self.working.put(order, move(order, OrderEvent.SEND, now.exchange_ms), now)
-        self._placed_ns[(intent.side, intent.level)] = now.mono_ns
         self.shared.out.append(Place(order))
 
     def _make(self, intent: Intent, now: Now) -> Order:
@@ -256,7 +256,6 @@ class Desk:
             timestamp_ms=now.exchange_ms,
             ttl_ms=self.shared.settings.ttl_ms,
             updated_ms=now.exchange_ms,
-            sent_mono_ns=now.mono_ns,
         )
         self.working.add(order, now.mono_ns)
         return order

@@ -40,6 +40,14 @@ def mark_of(fair: float | Decimal) -> Decimal:
     return exact.quantize(Decimal(1).scaleb(-MARK_DECIMALS), context=_ROUND)
 
 
+def plain(value: Decimal) -> Decimal:
+    """The same number without trailing zeros, and nothing as 0: ``0E-16`` is no figure for people or other programs."""
+    if not value:
+        return ZERO
+    short = value.normalize(EXACT)
+    return short.quantize(Decimal(1), context=EXACT) if short == short.to_integral_value() else short
+
+
 class Inventory:
     """Position and profit of one pair since its opening.
 
@@ -103,7 +111,7 @@ class Inventory:
         start = EXACT.multiply(self.opening, self._opening_mark)
         total = EXACT.subtract(EXACT.subtract(value, start), self._flow_value)
         drift = EXACT.add(self._inventory, EXACT.multiply(self.position, EXACT.subtract(mark, self._mark)))
-        return Pnl(total=total, spread=self._spread, inventory=drift, fees=self._fees)
+        return Pnl(total=plain(total), spread=plain(self._spread), inventory=plain(drift), fees=plain(self._fees))
 
     def _move_mark(self, mark: Decimal) -> None:
         self._inventory = EXACT.add(self._inventory, EXACT.multiply(self.position, EXACT.subtract(mark, self._mark)))

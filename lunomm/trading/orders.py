@@ -151,10 +151,9 @@ class Amounts:
 class Order:
     """One order of ours.
 
-    price: counter per base; volume: base. timestamp_ms, ttl_ms: as sent, exchange time. sent_mono_ns: own monotonic
-    clock at the POST, None after a restart. filled: cumulative, by the best evidence so far; booked: the part of it
-    that stands in the journal as fills with a trade sequence. orphan: found on the venue, unknown to the journal; only
-    ever cancelled.
+    price: counter per base; volume: base. timestamp_ms, ttl_ms: as sent, exchange time.
+    filled: cumulative, by the best evidence so far; booked: the part of it that stands in the journal as fills with a
+    trade sequence. orphan: found on the venue, unknown to the journal; only ever cancelled.
     """
 
     pair: str
@@ -170,7 +169,6 @@ class Order:
     updated_ms: int
     state: OrderState = OrderState.INTENT
     order_id: str | None = None
-    sent_mono_ns: int | None = None
     filled: Amounts = Amounts()
     booked: Amounts = Amounts()
     version: int = 0

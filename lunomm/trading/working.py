@@ -186,7 +186,7 @@ class Working:
 
     def listed(self, orders: Iterable[VenueOrder], now: Now) -> int:
         """All open orders were listed; returns how many are ours. What we think is open and is not there is read."""
-        late, asked_ns = self.listing.asked_ns, self.listing.asked_ns
+        asked_ns = self.listing.asked_ns
         self.listing.done()
         self.listing.want(now.mono_ns + LISTING_NS)
         found = set()
@@ -199,7 +199,7 @@ class Working:
             if order.client_order_id in found:
                 self._first_looks.discard(order.client_order_id)
             elif order.state is OrderState.UNKNOWN:
-                if track.is_late(order, self.shared.settings, late, now.exchange_ms):
+                if track.is_late(order, self.shared.settings, asked_ns, now.exchange_ms):
                     track.unlisted = True
             elif order.order_id is not None and track.since_ns < asked_ns:
                 track.read.want(now.mono_ns)

@@ -18,8 +18,8 @@ from lunomm.trading.orders import Amounts
 
 ORDER = {
     "order_id": "BXH4T9QW2MZ7KRE", "client_order_id": "lm1-ETHMYR-k-1-B0", "pair": "ETHMYR", "side": "BUY",
-    "type": "LIMIT", "status": "COMPLETE", "limit_price": "9350.00", "limit_volume": "0.01", "base": "0.004", "counter": "37.40",
-    "fee_base": "0.000014", "fee_counter": "0.00", "creation_timestamp": 1776470400200,
+    "type": "LIMIT", "status": "COMPLETE", "limit_price": "9350.00", "limit_volume": "0.01", "base": "0.004",
+    "counter": "37.40", "fee_base": "0.000014", "fee_counter": "0.00", "creation_timestamp": 1776470400200,
     "completed_timestamp": 1776470403950, "expiration_timestamp": 1776470403948,
 }  # fmt: skip
 TRADE = {

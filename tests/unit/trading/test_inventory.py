@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill
-from lunomm.trading.inventory import Fairs, Inventory, Uptime, mark_of
+from lunomm.trading.inventory import Fairs, Inventory, Uptime, mark_of, plain
 
 
 def fill(
@@ -85,3 +85,8 @@ def test_uptime() -> None:
     assert uptime.share(20) == 0.5
     uptime.note(False, 30)
     assert uptime.share(40) == 0.5
+
+
+def test_figures_are_written_plainly() -> None:
+    written = [str(plain(D(text))) for text in ("0E-16", "-0.000", "1.500000", "1E+3", "-28.60000000000", "100")]
+    assert written == ["0", "0", "1.5", "1000", "-28.6", "100"]

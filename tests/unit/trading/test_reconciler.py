@@ -373,7 +373,6 @@ def test_an_older_quoter_is_never_believed_again(driver: Driver) -> None:
 )
 def test_gates_halts_and_stops_take_everything_down(driver: Driver, event: ev.Event) -> None:
     driver.working(BID)
-    driver.working(ASK, "BX2") if False else None
     driver.step(event)
     assert [c.order_id for c in driver.take(ev.Cancel)] == ["BX1"]
     driver.quote(intent(5, Side.ASK, 301_500))

@@ -24,10 +24,17 @@ A = TypeVar("A")
 
 
 def rules(**changes: Any) -> PairRules:
-    base: dict[str, Any] = dict(
-        pair=PAIR, base="XBT", counter="MYR", price_scale=0, volume_scale=6, min_price=D(1), max_price=D(10_000_000),
-        min_volume=D("0.0001"), max_volume=D(100),
-    )  # fmt: skip
+    base: dict[str, Any] = {
+        "pair": PAIR,
+        "base": "XBT",
+        "counter": "MYR",
+        "price_scale": 0,
+        "volume_scale": 6,
+        "min_price": D(1),
+        "max_price": D(10_000_000),
+        "min_volume": D("0.0001"),
+        "max_volume": D(100),
+    }
     return PairRules(**{**base, **changes})
 
 
@@ -57,8 +64,7 @@ class Driver:
 
     def step(self, event: ev.Event) -> list[ev.Action]:
         out = self.core.step(event, self.now)
-        first_other = next((i for i, a in enumerate(out) if isinstance(a, ev.Place)), None)
-        for index, action in enumerate(out):
+        for action in out:
             if isinstance(action, ev.SaveOrder):
                 self.saved[action.order.client_order_id] = action.order
             elif isinstance(action, ev.SaveUpdate):
@@ -67,7 +73,7 @@ class Driver:
                 self.notes[(action.pair, action.name)] = action.value
             elif isinstance(action, ev.Place):
                 # What is placed was saved in this very step or before: the process commits saves first.
-                assert self.saved[action.order.client_order_id] == action.order, first_other
+                assert self.saved[action.order.client_order_id] == action.order
         self.actions += out
         return out
 
