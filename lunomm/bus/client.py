@@ -117,7 +117,7 @@ class Bus:
             async with asyncio.timeout(COMMAND_S):
                 return await command
         except _FAILURES as e:
-            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. Check that it runs and is reachable") from e
+            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. Check REDIS_HOST and REDIS_PORT") from e
 
     async def ping(self) -> None:
         await self.call(self._commands.ping())
@@ -339,5 +339,7 @@ def _ms(seconds: float | None) -> int | None:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {COMMAND_S:g} s"
+    if isinstance(error.__cause__ or error.__context__ or error, ConnectionRefusedError) or "111" in str(error)[:12]:
+        return "nothing listens there"
     text = "".join(c if " " <= c <= "~" else " " for c in str(error))[:120].strip().rstrip(".")
     return text or type(error).__name__

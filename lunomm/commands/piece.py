@@ -40,6 +40,8 @@ from lunomm.market.presence import Health
 BEAT_S = 1.0
 WATCH_S = 2.0
 CLOSE_S = 5.0
+SAME_SIGNAL_S = 0.5
+"""A wrapper such as ``timeout`` signals the process and its group: two within this long are one."""
 GONE_AFTER_S = 5.0
 """A simulated exchange that did not answer for so long is started again (under ``up``: by ``up``)."""
 
@@ -346,7 +348,7 @@ class _Signals:
     def __init__(self, piece: Piece) -> None:
         self._piece = piece
         self._loop = asyncio.get_running_loop()
-        self._asked = 0
+        self._asked_at: float | None = None
         self._held = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
         for number in self._held:
             try:
@@ -356,9 +358,10 @@ class _Signals:
                 break
 
     def _asked_to_stop(self) -> None:
-        self._asked += 1
         self._piece.stop.set()
-        if self._asked > 1:
+        now = time.monotonic()
+        self._asked_at = self._asked_at or now
+        if now - self._asked_at > SAME_SIGNAL_S:
             text, code = self._piece.on_abandon() if self._piece.on_abandon else ("left at once", 0)
             say(text)
             sys.stderr.flush()

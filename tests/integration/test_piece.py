@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -127,6 +128,29 @@ async def test_for_ends_it_and_a_failure_is_raised(common: Common, exchange: Sta
         async with open_piece("calibrate", common, [PAIR], lease=False) as piece:
             piece.start(broken(), "broken")
             await piece.wait()
+
+
+async def test_a_doubled_signal_is_one(common: Common, exchange: StandIn) -> None:
+    async with open_piece("calibrate", common, [PAIR], lease=False) as piece:
+        piece.on_abandon = lambda: ("left", 99)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+        await piece.wait()
+        assert piece.state == "STOPPING"
+
+
+async def test_a_second_signal_leaves_at_once(
+    common: Common, exchange: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left: list[int] = []
+    monkeypatch.setattr("lunomm.commands.piece.os._exit", left.append)
+    monkeypatch.setattr("lunomm.commands.piece.SAME_SIGNAL_S", -1.0)
+    async with open_piece("gateway", common, [PAIR], lease=False) as piece:
+        piece.on_abandon = lambda: ("orders may be live: BX1", 8)
+        os.kill(os.getpid(), signal.SIGINT)
+        await piece.wait()
+    assert left == [8]
+    assert "BX1" in capsys.readouterr().err
 
 
 async def test_work_is_cancelled_at_the_end(common: Common, exchange: StandIn) -> None:
