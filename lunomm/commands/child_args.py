@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from lunomm.config import BookOptions, Common, GatewayOptions, QuoteOptions
@@ -53,7 +54,7 @@ def gateway_args(pairs: tuple[str, ...], options: GatewayOptions) -> list[str]:
     return ["gateway", *pairs, *_flat(given)]
 
 
-def _flat(given: dict[str, object] | dict[str, float | str | int]) -> list[str]:
+def _flat(given: Mapping[str, object]) -> list[str]:
     args: list[str] = []
     for name, value in given.items():
         if value is not None:

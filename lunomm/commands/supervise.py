@@ -68,7 +68,7 @@ class Child:
         """
         while not self._ending:
             code = await self._run_once()
-            if self._ending:
+            if self._asked_to_end():
                 return
             self.state = "DEAD"
             if self._on_death is not None:
@@ -87,6 +87,9 @@ class Child:
                 )
             await asyncio.sleep(DELAYS_S[min(len(self._deaths), len(DELAYS_S)) - 1])
             self.restarts += 1
+
+    def _asked_to_end(self) -> bool:
+        return self._ending
 
     async def _run_once(self) -> int:
         with self.log.open("ab" if self._log_is_small() else "wb") as log:

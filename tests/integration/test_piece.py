@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import RedisServer
 from test_bus import fill, order
 
 from lunomm.bus import lease, venue
@@ -76,7 +75,7 @@ async def exchange(state_dir: Path) -> AsyncIterator[StandIn]:
 
 
 @pytest.fixture
-def common(redis_server: RedisServer, state_dir: Path) -> Common:
+def common(redis_server: Any, state_dir: Path) -> Common:
     return Common(mode="sim", redis=redis_server.address, state_dir=state_dir)
 
 
