@@ -276,7 +276,7 @@ def test_live_needs_its_limits_said() -> None:
     said = QuoteOptions(order_size=Decimal("0.1"), order_size_explicit=True)
     require_live(sim, QuoteOptions(), GatewayOptions())
     require_live(live, said, limits)
-    with pytest.raises(ConfigError, match="--order-size, --max-position, --max-order-value, --max-daily-loss not given"):
+    with pytest.raises(ConfigError, match="-size, --max-position, --max-order-value, --max-daily-loss not given"):
         require_live(live, QuoteOptions(), GatewayOptions())
     with pytest.raises(LunommError, match="--order-size not given"):
         require_live(live, QuoteOptions(), limits)
