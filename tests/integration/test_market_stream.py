@@ -8,7 +8,6 @@ import json
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from http import HTTPStatus
 
@@ -38,10 +37,7 @@ RULES = PairRules(
 )
 
 
-@pytest.fixture(autouse=True)
-async def deadline() -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
-        yield
+pytestmark = pytest.mark.timeout(30)
 
 
 def listen(where: Endpoint, timing: Timing = FAST) -> MarketStream:
@@ -352,6 +348,30 @@ async def test_resync_from_another_task_wakes_the_listener() -> None:
         assert await waiting == ([], "the book differs from the venue's own list")
         assert (await next_frame(stream)).event.sequence == 50
     stream.resync("nothing is up any more")
+
+
+async def test_resync_overtakes_a_frame_that_has_just_arrived() -> None:
+    send = asyncio.Event()
+
+    async def on_demand(ws: ServerConnection) -> None:
+        await ws.send(snapshot(7))
+        await send.wait()
+        await ws.send(update(8))
+        await ws.wait_closed()
+
+    quiet = Timing(ping=60, close=0.2, quick=0.02)  # no pong in between
+    async with Peer(on_demand).running() as peer, listen(peer.endpoint, quiet) as stream:
+        await next_frame(stream)
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.1)
+        before = time.monotonic_ns()
+        send.set()
+        # The frame is in as soon as bytes were heard; whoever waits for it is woken one turn of the loop later.
+        while (age := stream.age_ms(time.monotonic_ns())) is None or time.monotonic_ns() - age * 1e6 < before:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # one turn of the loop at a time is the point
+        assert not waiting.done()
+        stream.resync("just now")
+        assert await waiting == Lost("just now")
 
 
 # --- leaving -------------------------------------------------------------------------------------------------------

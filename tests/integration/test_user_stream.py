@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import pytest
@@ -18,11 +17,7 @@ from lunomm.luno.hosts import Endpoint, endpoint
 from lunomm.luno.user_stream import Lost, Up, UserStream
 from lunomm.luno.wire import WireUserMessage
 
-
-@pytest.fixture(autouse=True)
-async def deadline() -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
-        yield
+pytestmark = pytest.mark.timeout(30)
 
 
 def listen(where: Endpoint, timing: Timing = FAST) -> UserStream:

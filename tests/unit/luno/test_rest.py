@@ -216,8 +216,8 @@ async def test_nothing_else_means_absent(rest: LunoRest, luno: Any, answer: http
 
 
 async def test_open_orders_page_to_the_end(rest: LunoRest, luno: Any) -> None:
-    """2,300 orders, four of each millisecond: the pages overlap inside a millisecond and nothing is lost."""
-    stamps = [10_000 - n // 4 for n in range(2300)]
+    """2,300 orders, three of each millisecond: the pages overlap inside a millisecond and nothing is lost."""
+    stamps = [10_000 - n // 3 for n in range(2300)]
     rows = [{**ORDER, "order_id": f"BX{n}", "creation_timestamp": at} for n, at in enumerate(stamps)]
 
     def page(request: httpx.Request) -> httpx.Response:
@@ -465,6 +465,23 @@ async def test_a_server_that_never_answers_costs_the_whole_time_limit_at_most(
         with pytest.raises(ConnectivityError):
             await rest.balances()
         assert len(seen) == 3
+
+
+async def test_an_endless_answer_is_cut_off(tcp_server: Callable[[Handler], Awaitable[Endpoint]]) -> None:
+    sent: list[int] = []
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            writer.write(b" " * 2**20)
+            await writer.drain()
+            sent.append(2**20)
+
+    async with LunoRest(await tcp_server(endless), None, CallBudget()) as rest:
+        with pytest.raises(ConnectivityError, match="longer than 16777216 bytes"):
+            await rest.tickers()
+    assert sum(sent) < 2 * 32 * 2**20
 
 
 async def test_no_secret_in_errors_or_logs(tcp_server: Callable[[Handler], Awaitable[Endpoint]]) -> None:
