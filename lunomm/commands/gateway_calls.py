@@ -7,6 +7,7 @@ has not passed.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lunomm.luno.wire_rest import MarketInfo
 
 TRADES_PAGE = 100
+ANNOUNCE_AGAIN_S = (0.05, 0.2)
 
 
 class Calls:
@@ -103,8 +105,7 @@ class Calls:
     async def _place(self, action: ev.Place) -> None:
         order = action.order
         try:
-            await self._publisher.put_orders(order.pair)
-            await self.check_venue(order.pair)
+            await self._announce(order.pair)
         except BusError as e:
             self._tell(ev.PostRejected(order.pair, order.client_order_id, "NOT_SENT", str(e)))
             return
@@ -138,6 +139,23 @@ class Calls:
             self._tell(ev.PostUnknown(order.pair, order.client_order_id, str(e)))
         else:
             self._tell(ev.Posted(order.pair, order.client_order_id, order_id))
+
+    async def _announce(self, pair: str) -> None:
+        """ORDERS holds the order, VENUE is ours. Both may be asked again: a pooled connection may be a dead server's.
+
+        Raises:
+            BusError: Redis does not take it, or says no venue.
+            RefusedError, VenueReplaced: as `check_venue`.
+        """
+        for wait_s in ANNOUNCE_AGAIN_S:
+            try:
+                await self._publisher.put_orders(pair)
+                return await self.check_venue(pair)
+            except BusError as e:
+                self._piece.last_error = str(e)
+            await asyncio.sleep(wait_s)
+        await self._publisher.put_orders(pair)
+        return await self.check_venue(pair)
 
     async def check_venue(self, pair: str) -> None:
         """The pair's VENUE on Redis is the one we trade on.
