@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 
 from lunomm import __version__
 from lunomm.bus.channels import Channel, Kind
+from lunomm.bus.plain import believable, written_plainly
 from lunomm.config import RedisAddress
 from lunomm.errors import BusError
 from lunomm.market.presence import VenueInfo, place_of
@@ -128,7 +129,7 @@ class Bus:
         """Stamp and encode one message."""
         message.venue = self.venue.stamp if self.venue else ""
         message.build = __version__
-        return self._encoder.encode(message).decode()
+        return written_plainly(self._encoder.encode(message).decode())
 
     async def publish(self, channel: Channel[T], message: T) -> None:
         """Send one message every way its channel has (channel, key with its life, stream), in one round trip."""
@@ -208,6 +209,9 @@ class Bus:
             message: T = decoder.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError):
             self._drop(channel, "MALFORMED")
+            return None
+        if not believable(data, message):
+            self._drop(channel, "NUMBER")
             return None
         if message.v != SCHEMA:
             self._drop(channel, "SCHEMA")

@@ -20,6 +20,7 @@ from lunomm.bus.venue import VenueReplaced
 from lunomm.commands.gateway_calls import Calls, market
 from lunomm.commands.gateway_out import Publisher
 from lunomm.commands.piece import Piece, open_piece
+from lunomm.commands.take_down import take_down
 from lunomm.config import Common, require_live
 from lunomm.errors import (
     BusError,
@@ -37,7 +38,6 @@ from lunomm.quoting.inputs import Account, Fill
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.trading import events as ev
 from lunomm.trading.limits import Limits
-from lunomm.trading.orders import PREFIX
 from lunomm.trading.reconciler import Reconciler
 from lunomm.trading.shared import Settings
 from lunomm.views.gateway import GatewayView, PairView, gateway_data, gateway_line, gateway_screen
@@ -56,7 +56,6 @@ BUS_S = 2.0
 STOP_S = 15.0
 """Longest wait for the verified end: a POST of unknown outcome needs five seconds, a venue under load a few more."""
 
-TAKE_DOWN_S = 5.0
 START_S = 30.0
 SIM_JOURNALS = 20
 """Journals of former simulated exchanges kept."""
@@ -366,30 +365,3 @@ class Gateway:
             calls=self._budget.used(clock.mono_ns()),
             problem=self._piece.last_error or "",
         )
-
-
-async def take_down(rest: LunoRest, pairs: Sequence[str]) -> tuple[list[str], bool]:
-    """Cancel every open order of ours by what the venue lists, without journal or Redis.
-
-    Returns: the ids that remain, and whether two listings in a row showed none.
-    """
-    clock = asyncio.get_running_loop().time
-    end, clean, left = clock() + TAKE_DOWN_S, 0, list[str]()
-    while clean < 2:
-        try:
-            found = [
-                order.order_id
-                for pair in pairs
-                for order in await rest.open_orders(pair)
-                if order.client_order_id.startswith(f"{PREFIX}-{pair}-")
-            ]
-            left, clean = found, 0 if found else clean + 1
-            for order_id in found:
-                await rest.stop_order(order_id)
-        except LunommError:
-            clean = 0
-        if clean < 2 and clock() > end:
-            return left, False
-        if clean == 0:
-            await asyncio.sleep(0.2)
-    return [], True

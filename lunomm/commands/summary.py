@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lunomm.commands.take_down import take_down
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.quoting.inputs import Account
 from lunomm.simulator.profiles import fees
 from lunomm.trading.baseline import LABEL, Baseline
+from lunomm.trading.orders import PREFIX
 
-OURS = "lm1-"
-"""Prefix of every client order id of ours; anything else on the account is somebody else's."""
+if TYPE_CHECKING:
+    from lunomm.luno.rest import LunoRest
+
+POST_LIFE_S = 4.0
+"""Time to live of a POST (3 s) and the clock skew allowed (1 s)."""
 
 
 @dataclass
@@ -27,8 +33,10 @@ class PairRun:
     notes: list[str] = field(default_factory=list)
 
 
-async def read_orders_left(endpoint: Endpoint, key: ApiKey, pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Our open orders by pair, read from the exchange.
+async def end_flat(endpoint: Endpoint, key: ApiKey, pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Our open orders by pair, read from the exchange when all pieces are gone; what is found is taken down first.
+
+    Normally the gateway has left nothing. One that was killed, or was just starting again, could not.
 
     Raises:
         ExchangeError: it does not answer; then nobody knows.
@@ -37,11 +45,22 @@ async def read_orders_left(endpoint: Endpoint, key: ApiKey, pairs: Sequence[str]
     from lunomm.luno.rest import LunoRest
 
     async with LunoRest(endpoint, key, CallBudget()) as rest:
-        found: dict[str, tuple[str, ...]] = {}
-        for pair in pairs:
-            orders = await rest.list_orders(pair)
-            found[pair] = tuple(o.order_id for o in orders if o.client_order_id.startswith(OURS))
+        found = await _open_orders(rest, pairs)
+        if any(found.values()):
+            await take_down(rest, pairs)
+            # A POST that was under way when its gateway died can arrive for as long as it lives.
+            await asyncio.sleep(POST_LIFE_S)
+            await take_down(rest, pairs)
+            found = await _open_orders(rest, pairs)
         return found
+
+
+async def _open_orders(rest: LunoRest, pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        orders = await rest.list_orders(pair)
+        found[pair] = tuple(o.order_id for o in orders if o.client_order_id.startswith(f"{PREFIX}-{pair}-"))
+    return found
 
 
 def tier_1_pnl(account: Account) -> Decimal | None:

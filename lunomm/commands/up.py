@@ -25,7 +25,7 @@ from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.present import put_line, say
 from lunomm.commands.status import view_data
-from lunomm.commands.summary import PairRun, note, read_orders_left, summarise, summary_line
+from lunomm.commands.summary import PairRun, end_flat, note, summarise, summary_line
 from lunomm.commands.supervise import Child
 from lunomm.config import (
     SUPERVISED,
@@ -270,7 +270,7 @@ class _Pipeline:
             piece.last_error = str(e)
         finally:
             await self._end_children()
-        await self._read_orders_left()
+        await self._end_flat()
         left = [i for run in self._runs.values() for i in run.orders_left or ()]
         if left:
             raise OrdersMayBeLive("orders of ours are still open on the exchange. Cancel them there.", left)
@@ -301,11 +301,11 @@ class _Pipeline:
             except BusError as e:
                 run.notes.append(str(e))
 
-    async def _read_orders_left(self) -> None:
+    async def _end_flat(self) -> None:
         piece = self._piece
         assert piece.key is not None
         try:
-            left = await read_orders_left(piece.endpoint, piece.key, piece.pairs)
+            left = await end_flat(piece.endpoint, piece.key, piece.pairs)
         except LunommError as e:
             say(f"orders left could not be read: {e}")
             return

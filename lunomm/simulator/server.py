@@ -77,6 +77,9 @@ class ExchangeServer:
         for path in dict.fromkeys(call.path for call in CALLS):
             by_method = {call.method: call for call in CALLS if call.path == path}
             routes.append(Route(path, self._endpoint(by_method), methods=list(by_method)))
+            if "GET" in by_method:
+                # Watching must not use up what the watched one may call: the same replies, outside the budget.
+                routes.append(Route("/sim/truth" + path, self._endpoint(by_method, counted=False), methods=["GET"]))
         routes.append(WebSocketRoute("/api/1/stream/{pair}", self.streams.market))
         routes.append(WebSocketRoute("/api/1/userstream", self.streams.user))
         handlers: dict[Any, Any] = {HTTPException: _empty, VenueError: _refused, Exception: _internal}
@@ -136,20 +139,20 @@ class ExchangeServer:
 
     # --- REST ------------------------------------------------------------------------------------------------------
 
-    def _endpoint(self, by_method: dict[str, Call]) -> Callable[[HttpRequest], Any]:
+    def _endpoint(self, by_method: dict[str, Call], *, counted: bool = True) -> Callable[[HttpRequest], Any]:
         async def answer(http: HttpRequest) -> Response:
             call = by_method.get(http.method) or by_method["GET"]
-            return await self._call(call, http)
+            return await self._call(call, http, counted=counted)
 
         return answer
 
-    async def _call(self, call: Call, http: HttpRequest) -> Response:
-        self.calls += 1
+    async def _call(self, call: Call, http: HttpRequest, *, counted: bool) -> Response:
+        self.calls += counted
         form = await _form(http)
         credentials = basic_credentials(http.headers.get("authorization", ""))
         known = credentials is not None and matches_key(*credentials)
         who = OWNER if known else f"from {http.client.host if http.client else ''}"
-        if not self.budgets.take(who, time.monotonic_ns()):
+        if counted and not self.budgets.take(who, time.monotonic_ns()):
             raise refuse("ErrTooManyRequests")
         if call.key and not known:
             raise refuse("ErrUnauthorised")

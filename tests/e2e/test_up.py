@@ -1,0 +1,104 @@
+"""What `bash scripts.sh` runs: the whole pipeline from one command, simulated and on recorded frames."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from terminals import RECORDED, Desk, needs_recording, processes_of, wait_until
+
+SUMMARY = {"fills", "inventory", "pnl", "pnl_spread", "pnl_inventory", "fees", "quote_uptime", "orders_left"}
+
+
+def test_it_trades_ends_flat_and_leaves_nothing(desk: Desk) -> None:
+    """Twenty times the clock: a minute here is twenty simulated ones, plenty for fills."""
+    done = desk.run("up", "--for", "45", "--speed", "20", "--json")
+    assert done.code == 0, done.err[-3000:]
+    data = done.last
+    assert data.keys() >= SUMMARY
+    assert data["fills"] > 0
+    assert data["orders_left"] == 0
+    assert 0 < data["quote_uptime"] <= 1
+    whole, parts = Decimal(data["pnl"]), [Decimal(data[k]) for k in ("pnl_spread", "pnl_inventory", "fees")]
+    assert whole == parts[0] + parts[1] - parts[2]
+    assert processes_of(desk.folder) == []
+
+
+def test_two_open_orders_soon_and_ctrl_c_ends_flat(desk: Desk) -> None:
+    started = time.monotonic()
+    up = desk.spawn("up")
+    wait_until(desk.two_sided, 45, "a bid and an ask on the exchange")
+    assert time.monotonic() - started < 45
+    up.send_signal(signal.SIGINT)
+    assert up.wait(30) == 0, desk.logs()
+    assert processes_of(desk.folder) == []
+
+
+def test_a_child_that_dies_comes_back(desk: Desk) -> None:
+    up = desk.spawn("up")
+    wait_until(desk.two_sided, 45, "a bid and an ask on the exchange")
+    for piece in ("quote", "gateway", "book"):
+        (victim,) = [pid for pid in processes_of(desk.folder) if _is(pid, piece)]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda dead=victim: not _alive(dead), 5, f"{piece} is dead")
+        wait_until(lambda: len(desk.open_orders()) <= 2 and desk.two_sided(), 40, f"quotes after a killed {piece}")
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(30) == 0, desk.logs()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _is(pid: int, piece: str) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return piece.encode() in words and b"up" not in words
+
+
+@needs_recording
+def test_it_trades_on_recorded_frames(desk: Desk) -> None:
+    """Real XBTZAR frames re-enacted at ten times their speed, to the tape's end: flat, exit 0, provenance in-sample."""
+    done = desk.run("up", "XBTZAR", "--tape", str(RECORDED), "--speed", "8", "--for", "80", "--json")
+    assert done.code == 0, done.err[-3000:]
+    data = done.last
+    assert data.keys() >= SUMMARY
+    assert data["orders_left"] == 0
+    assert data["quote_uptime"] > 0
+
+
+def test_a_second_up_of_the_same_pair_is_refused(desk: Desk) -> None:
+    desk.spawn("up")
+    wait_until(desk.two_sided, 45, "a bid and an ask on the exchange")
+    second = desk.run("up", "--for", "20")
+    assert second.code == 6, second.err
+    assert second.error_line.startswith("lunomm: ")
+    assert desk.two_sided()
+
+
+def test_a_plain_line_without_a_terminal(desk: Desk) -> None:
+    done = desk.run("up", "--for", "15")
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out
+    assert len(done.out.splitlines()) >= 2
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL])
+def test_pieces_of_a_killed_up_stop_by_themselves(desk: Desk, signum: int) -> None:
+    up = desk.spawn("up")
+    wait_until(desk.two_sided, 45, "a bid and an ask on the exchange")
+    up.send_signal(signum)
+    up.wait(5)
+    wait_until(lambda: desk.open_orders() == [], 15, "no order left after `up` was killed")
+    assert isinstance(up, subprocess.Popen)
