@@ -64,11 +64,17 @@ async def probe(host: str, port: int) -> str:
             reader, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError):
         return "nothing"
+    if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
+        # Where nobody listens on a port the system also hands out, a connection can meet itself.
+        writer.close()
+        return "nothing"
     try:
         async with asyncio.timeout(PROBE_S):
             writer.write(b"PING\r\n")
             await writer.drain()
             line = await reader.readline()
+    except ConnectionError:
+        return "nothing"  # it died under our eyes
     except (OSError, TimeoutError, ValueError):
         return "other"
     finally:
