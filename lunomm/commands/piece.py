@@ -257,7 +257,11 @@ class Piece:
                 for lease in self._leases:
                     await lease.release()
                 for pair in self.pairs:
-                    await self.bus.clear(HEALTH, health_key(self.name, pair))
+                    # A second instance that was refused must leave the first one's heartbeat alone.
+                    beating = await self.bus.get(HEALTH, pair, name=health_key(self.name, pair))
+                    mine = (os.getpid(), this_host(), self.started_ms)
+                    if beating is not None and (beating.pid, beating.host, beating.started_ms) == mine:
+                        await self.bus.clear(HEALTH, health_key(self.name, pair))
                     if self.venue is not None:
                         await release(self.bus, pair, self.venue)
         except (BusError, TimeoutError):

@@ -93,6 +93,13 @@ async def process(state_dir: Path, *args: str, **env: str) -> AsyncIterator[asyn
     )  # fmt: skip
     try:
         yield one
+    except BaseException:
+        if one.returncode is None:
+            one.kill()
+        out, err = await one.communicate()
+        # Shown with the failure: what the process itself thought.
+        sys.stderr.write(f"{args[0]}: {out[-1500:].decode()}\n{err[-1500:].decode()}\n")
+        raise
     finally:
         if one.returncode is None:
             one.kill()

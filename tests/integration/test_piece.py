@@ -179,11 +179,15 @@ async def test_everything_is_put_back_after_redis_lost_it(common: Common, exchan
         assert await bus.call(bus.redis.get("VENUE::XBTMYR")) == before
 
 
-async def test_a_second_instance_is_told_who_runs(common: Common, exchange: StandIn) -> None:
-    async with open_piece("book", common, [PAIR], lease=True):
+async def test_a_second_instance_is_told_who_runs(common: Common, exchange: StandIn, bus: Bus) -> None:
+    async with open_piece("book", common, [PAIR], lease=True) as first:
         with pytest.raises(InstanceError, match=f"process {os.getpid()}"):
             async with open_piece("book", common, [PAIR], lease=True):
                 pass
+        # and takes nothing of the first one's with it
+        bus.venue = first.venue
+        assert await bus.get(HEALTH, PAIR, name=health_key("book", PAIR)) is not None
+        assert await venue.peek(bus, PAIR) == first.venue
         async with open_piece("book", common, ["XBTZAR"], lease=True):
             pass
 
