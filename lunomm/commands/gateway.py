@@ -77,7 +77,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
 
     budget = CallBudget()
     async with (
-        open_piece("gateway", common, pairs, lease=False) as piece,
+        open_piece("gateway", common, pairs, lease=None) as piece,
         LunoRest(piece.endpoint, piece.key, budget) as rest,
     ):
         balances = await _first(piece, rest.balances)

@@ -73,6 +73,8 @@ class Piece:
         self.on_abandon: Callable[[], tuple[str, int]] | None = None
         self.presenter: Presenter | None = None
         self.started_ms = time.time_ns() // 1_000_000
+        # Silent until its lease is held: a second instance must not speak, or clean up, in the first one's name.
+        self.announced = False
         self._beat = 0
         self._leases: list[Lease] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -155,6 +157,7 @@ class Piece:
         """
         for name in of:
             self._leases.append(await acquire(self.bus, piece or self.name, name))
+        self.announced = True
 
     async def beat_once(self) -> None:
         """Heartbeat, venue and leases, once."""
@@ -257,11 +260,9 @@ class Piece:
                 for lease in self._leases:
                     await lease.release()
                 for pair in self.pairs:
-                    # A second instance that was refused must leave the first one's heartbeat alone.
-                    beating = await self.bus.get(HEALTH, pair, name=health_key(self.name, pair))
-                    mine = (os.getpid(), this_host(), self.started_ms)
-                    if beating is not None and (beating.pid, beating.host, beating.started_ms) == mine:
-                        await self.bus.clear(HEALTH, health_key(self.name, pair))
+                    if not self.announced:
+                        continue
+                    await self.bus.clear(HEALTH, health_key(self.name, pair))
                     if self.venue is not None:
                         await release(self.bus, pair, self.venue)
         except (BusError, TimeoutError):
@@ -274,7 +275,7 @@ async def open_piece(
     common: Common,
     pairs: Sequence[str],
     *,
-    lease: bool,
+    lease: bool | None,
     exchange: bool = True,
     venue: VenueInfo | None = None,
     options: ExchangeOptions | None = None,
@@ -283,7 +284,8 @@ async def open_piece(
     """A piece with everything it needs, ended cleanly whatever happens.
 
     Args:
-        lease: hold ``LEASE::<name>::<pair>`` for each pair (a gateway takes its account's with :meth:`Piece.hold`).
+        lease: hold ``LEASE::<name>::<pair>`` for each pair. None: the command takes its own with :meth:`Piece.hold`
+            (a gateway its account's) and is silent until then. False: it needs none.
         exchange: start the simulated exchange when none runs (status only looks).
         venue: talk about this one (a tape's) instead of looking for one.
         options: how to start the exchange if it must be.
@@ -305,6 +307,7 @@ async def open_piece(
                 await piece.join(found)
             if lease:
                 await piece.hold(pairs)
+            piece.announced = lease is not None
             await piece.beat_once()
             piece.background()
             yield piece

@@ -28,7 +28,7 @@ from lunomm.luno.rest import LunoRest
 from lunomm.luno.wire_rest import OrderV2
 from lunomm.market.presence import VenueInfo
 from lunomm.market.rules import Side
-from lunomm.quoting.inputs import OrderState, UpdateKind
+from lunomm.quoting.inputs import Account, OrderState, UpdateKind
 from lunomm.quoting.intents import Intent, WantedQuotes
 
 PAIR = "XBTMYR"
@@ -173,9 +173,13 @@ async def test_a_life(redis_server, state_dir):
         await until(lambda: here.has(*ids), "both orders")
         views = await until(lambda: here.bus.hash_get(ORDERS, PAIR), "ORDERS")
         assert {v.client_order_id for v in views.values()} == set(ids)
-        account = await until(lambda: here.bus.get(ACCOUNT, PAIR), "ACCOUNT")
+
+        async def reserved() -> Account | None:
+            account = await here.bus.get(ACCOUNT, PAIR)
+            return account if account is not None and account.base.reserved == D("0.004") else None
+
+        account = await until(reserved, "ACCOUNT with the ask's reserve")
         assert account.position == account.opening == D("0.1")
-        assert account.base.reserved == D("0.004")
         assert {order.limit_volume for order in (await here.open()).values()} == {"0.004"}
 
         # a second gateway of the account is refused and changes nothing
