@@ -126,8 +126,10 @@ class Reconciler:
                 desk.fees_chore,
                 desk.reference_chore,
             ]
-            for track in desk.working.tracks.values():
-                chores += [track.read, track.cancel]
+            for cid, track in desk.working.tracks.items():
+                order = desk.working.orders.get(cid)
+                # A wish to cancel outlives its order; nobody acts on it then, so it must not wake anybody either.
+                chores += [track.read] if order is not None and not order.live else [track.read, track.cancel]
             times += [at for chore in chores if (at := chore.wake_ns()) is not None]
             expires = desk.wanted.expires_ns()
             if expires is not None and expires > now.mono_ns:

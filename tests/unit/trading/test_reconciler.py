@@ -168,6 +168,26 @@ def test_cancel_then_confirm_by_a_read_then_place(driver: Driver) -> None:
     assert [p.order.intent_id for p in driver.take(ev.Place)] == [new.id]
 
 
+def test_a_wish_to_cancel_what_has_ended_wakes_nobody(driver: Driver) -> None:
+    """Cancelled while the cancel was wished again: nothing is left to do, so the loop may sleep."""
+    old = driver.working(BID)
+    driver.want_nothing()
+    for _ in range(3):
+        driver.step(ev.CancelReturned(PAIR, old.client_order_id))
+        driver.step(ev.OrderRead(PAIR, old.client_order_id, seen(old)))
+        driver.pass_s(0.25)
+    driver.step(ev.OrderRead(PAIR, old.client_order_id, seen(old, open=False)))
+    assert driver.state(old.client_order_id) is OrderState.CANCELLED
+    driver.pass_s(3)
+    driver.answer()
+    sleeps = []
+    for _ in range(20):
+        sleeps.append(driver.core.wake_ns(driver.now) - driver.mono_ns)
+        driver.pass_s(0.05, step=0.05)
+        driver.answer()
+    assert sorted(sleeps)[10] > 10_000_000
+
+
 def test_a_cancel_that_did_nothing_is_repeated_once_a_second(driver: Driver) -> None:
     old = driver.working(BID)
     driver.want_nothing()
