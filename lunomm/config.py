@@ -127,7 +127,7 @@ def child_environment(**extra: str) -> dict[str, str]:
 
 def supervised_environment() -> dict[str, str]:
     """This process's environment for a piece started by ``up``."""
-    return {**_without_options(dict(os.environ)), SUPERVISED: "1"}
+    return {**_without_options(dict(os.environ)), SUPERVISED: str(os.getpid())}
 
 
 def _without_options(env: dict[str, str]) -> dict[str, str]:
@@ -175,7 +175,7 @@ class Common:
 
     mode: ``sim`` or ``live``. mode_explicit: given by option or LUNOMM_MODE. url: as given, None = the mode's own.
     key: the user's key, None without one (in sim never used). for_s: stop after so many seconds.
-    supervised: started by ``up``.
+    supervised: process id of the ``up`` that started this, None otherwise.
     """
 
     mode: str
@@ -187,7 +187,7 @@ class Common:
     json: bool = False
     for_s: float | None = None
     debug: bool = False
-    supervised: bool = False
+    supervised: int | None = None
 
 
 def read_common(
@@ -225,7 +225,7 @@ def read_common(
         json=json,
         for_s=for_s,
         debug=debug,
-        supervised=SUPERVISED in env,
+        supervised=int(env[SUPERVISED]) if env.get(SUPERVISED, "").isdecimal() else None,
     )
 
 

@@ -190,9 +190,8 @@ async def _first(serving: asyncio.Task[Any], started: asyncio.Event) -> None:
 async def _until(stop: asyncio.Event, common: Common) -> None:
     """Ends the exchange after ``--for``, or when the ``up`` that started it is gone."""
     end = None if common.for_s is None else time.monotonic() + common.for_s
-    parent = os.getppid()
     while end is None or time.monotonic() < end:
-        if common.supervised and os.getppid() != parent:
+        if common.supervised is not None and os.getppid() != common.supervised:
             break
         await asyncio.sleep(PARENT_S if end is None else min(PARENT_S, max(0.01, end - time.monotonic())))
     stop.set()

@@ -310,7 +310,7 @@ class Gateway:
             core.cancel()
             left, verified = await take_down(self._rest, self._piece.pairs)
             left += [name for name in self._names_unknown() if name not in left]
-            if not verified and not left and (self.core.live() or not self.core.ready):
+            if not verified and not left:
                 left = [order.order_id or order.client_order_id for order in self.core.live()] or ["not known"]
             if left:
                 why = f" ({error})" if isinstance(error, LunommError) else ""

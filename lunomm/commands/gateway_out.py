@@ -52,6 +52,8 @@ class Publisher:
         self._halt: HaltMark | None = None
         self._news = asyncio.Event()
         self._orders_lock = asyncio.Lock()
+        self._flushing = asyncio.Lock()
+        self._latest: dict[str, tuple[OrderView, ...]] = {}
         self._synced = False
         self._said = int(journal.note(SAID) or 0)
         self._said_kept = self._said
@@ -75,7 +77,7 @@ class Publisher:
         self._news.set()
 
     def orders(self, pair: str, views: tuple[OrderView, ...]) -> None:
-        self._views[pair] = views
+        self._views[pair] = self._latest[pair] = views
         self._news.set()
 
     def account(self, account: Account) -> None:
@@ -121,6 +123,10 @@ class Publisher:
         Raises:
             BusError: Redis does not take it; nothing is lost.
         """
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         for pair in list(self._views):
             await self.put_orders(pair)
         if not self._synced:
@@ -171,6 +177,9 @@ class Publisher:
     async def _sync(self) -> None:
         """After a start or a Redis loss: go on after what Redis holds, from the journal."""
         self._fields.clear()
+        for pair, views in self._latest.items():
+            self._views.setdefault(pair, views)
+            await self.put_orders(pair)
         for pair in self._pairs:
             rows = await self._bus.read_last(ORDER_UPDATES, pair, TAIL)
             self._said = max([self._said, *(update.number for _, update in rows)])
@@ -185,7 +194,15 @@ class Publisher:
 
     async def _append(self, fill: Fill) -> None:
         sequence, side = fill_key(fill)
-        await self._bus.append(FILLS, fill, id=f"{sequence}-{side}")
+        name = f"{sequence}-{side}"
+        if await self._bus.append(FILLS, fill, id=name):
+            return
+        rows = await self._bus.read(FILLS, fill.pair, after=f"{sequence - 1}-9", count=1)
+        if not rows or rows[0][0] != name:
+            # A trade row that came late, below the newest entry: a stream only grows at its end, so it is told anew.
+            await self._bus.clear(FILLS, fill.pair)
+            for each in self._journal.fills(fill.pair):
+                await self._bus.append(FILLS, each, id="{}-{}".format(*fill_key(each)))
 
     async def _put_halt(self, mark: HaltMark) -> None:
         for pair in self._pairs:

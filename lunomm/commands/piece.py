@@ -79,7 +79,6 @@ class Piece:
         self._leases: list[Lease] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._parent = os.getppid()
         self._deadline = None if common.for_s is None else time.monotonic() + common.for_s
 
     @property
@@ -158,12 +157,15 @@ class Piece:
         for name in of:
             self._leases.append(await acquire(self.bus, piece or self.name, name))
         self.announced = True
+        await self.beat_once()
 
     async def beat_once(self) -> None:
         """Heartbeat, venue and leases, once."""
         self._beat += 1
         for pair in self.pairs:
             await self._keep_venue(pair)
+            if not self.announced:
+                continue
             health = Health(
                 pair=pair,
                 piece=self.name,
@@ -209,7 +211,7 @@ class Piece:
             else:
                 self.last_error = None if lost_since else self.last_error
                 lost_since = None
-            if self.common.supervised and os.getppid() != self._parent:
+            if self.common.supervised is not None and os.getppid() != self.common.supervised:
                 self.stop.set()  # `up` is gone: nobody watches over this piece any more
             await asyncio.sleep(BEAT_S)
 

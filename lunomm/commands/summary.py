@@ -33,10 +33,14 @@ class PairRun:
     notes: list[str] = field(default_factory=list)
 
 
-async def end_flat(endpoint: Endpoint, key: ApiKey, pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+async def end_flat(
+    endpoint: Endpoint, key: ApiKey, pairs: Sequence[str], *, unsure: bool
+) -> dict[str, tuple[str, ...]]:
     """Our open orders by pair, read from the exchange when all pieces are gone; what is found is taken down first.
 
-    Normally the gateway has left nothing. One that was killed, or was just starting again, could not.
+    Args:
+        unsure: the gateway did not end by itself with 0: it was killed, or just starting again. Then a POST of its
+            may still be under way, and one empty listing proves nothing.
 
     Raises:
         ExchangeError: it does not answer; then nobody knows.
@@ -46,7 +50,7 @@ async def end_flat(endpoint: Endpoint, key: ApiKey, pairs: Sequence[str]) -> dic
 
     async with LunoRest(endpoint, key, CallBudget()) as rest:
         found = await _open_orders(rest, pairs)
-        if any(found.values()):
+        if unsure or any(found.values()):
             await take_down(rest, pairs)
             # A POST that was under way when its gateway died can arrive for as long as it lives.
             await asyncio.sleep(POST_LIFE_S)
@@ -76,10 +80,12 @@ def note(account: Account, baseline: Baseline | None, *, fee_tier: int | None) -
     counter, tier_1 = account.counter.asset, tier_1_pnl(account)
     paid = "no maker fee" if account.maker_fee == 0 else f"a maker fee of {account.maker_fee * 100:f} %"
     parts = [f"this {'simulated ' if fee_tier is not None else ''}account pays {paid}"]
-    if tier_1 is not None:
-        parts.append(f"at Luno's tier 1 ({fees(1, counter).maker * 100:f} %) pnl would be {tier_1:+.2f} {counter}")
+    if tier_1 is not None and account.pnl is not None:
+        tier = f"{(fees(1, counter).maker * 100).normalize():f} %"
+        parts.insert(0, f"at Luno's tier 1 ({tier}): pnl {tier_1:+.2f} {counter}")
+        parts.append(f"pnl beyond holding: {account.pnl.total - account.pnl.holding:+.2f}")
     if baseline is not None and baseline.pnl is not None:
-        parts.append(f"a fixed-spread quoter on the same flow: {baseline.pnl:+.2f} {counter} (hypothetical)")
+        parts.append(f"a fixed-spread quoter on this flow: {baseline.pnl:+.2f} (hypothetical)")
     return "; ".join(parts)
 
 
@@ -90,7 +96,7 @@ def summarise(runs: Iterable[PairRun], *, fee_tier: int | None, mode: str) -> di
     data: dict[str, Any] = {"mode": mode, "fee_tier": fee_tier}
     for name in ("fills", "orders_left"):
         data[name] = _sum(pairs, name)
-    for name in ("pnl", "pnl_spread", "pnl_inventory", "fees", "pnl_at_tier_1", "baseline_pnl"):
+    for name in ("pnl", "pnl_spread", "pnl_inventory", "fees", "pnl_beyond_holding", "pnl_at_tier_1", "baseline_pnl"):
         data[name] = _sum(pairs, name) if len(counters) == 1 else None
     uptimes = [one["quote_uptime"] for one in pairs.values()]
     data["quote_uptime"] = None if not uptimes or None in uptimes else min(uptimes)
@@ -117,6 +123,7 @@ def _one(run: PairRun) -> dict[str, Any]:
         "pnl_spread": pnl.spread if pnl else None,
         "pnl_inventory": pnl.inventory if pnl else None,
         "fees": pnl.fees if pnl else None,
+        "pnl_beyond_holding": pnl.total - pnl.holding if pnl else None,
         "quote_uptime": account.quote_uptime if account else None,
         "traded_counter": account.traded_counter if account else None,
         "maker_fee": account.maker_fee if account else None,

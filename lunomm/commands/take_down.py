@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,22 @@ async def take_down(rest: LunoRest, pairs: Sequence[str]) -> tuple[list[str], bo
     clock = asyncio.get_running_loop().time
     end, clean, left = clock() + TAKE_DOWN_S, 0, list[str]()
     while clean < 2:
-        try:
-            found = [
-                order.order_id
-                for pair in pairs
-                for order in await rest.open_orders(pair)
-                if order.client_order_id.startswith(f"{PREFIX}-{pair}-")
-            ]
-            left, clean = found, 0 if found else clean + 1
-            for order_id in found:
+        found, all_listed = list[str](), True
+        for pair in pairs:
+            try:
+                orders = await rest.open_orders(pair)
+            except LunommError:
+                # Not reached or refused: nothing is proven, so the listings start over until the time is up.
+                all_listed = False
+                continue
+            found += [o.order_id for o in orders if o.client_order_id.startswith(f"{PREFIX}-{pair}-")]
+        if all_listed or found:
+            left = found
+        clean = clean + 1 if all_listed and not found else 0
+        for order_id in found:
+            # One that cannot be cancelled shields no other; the next listing shows what is left.
+            with contextlib.suppress(LunommError):
                 await rest.stop_order(order_id)
-        except LunommError:
-            # Not reached or refused: nothing is proven, so the listings start over until the time is up.
-            clean = 0
         if clean < 2 and clock() > end:
             return left, False
         if clean == 0:

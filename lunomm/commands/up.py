@@ -8,6 +8,7 @@ what is left, and stops exchange and Redis if it started them and nobody else us
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -149,7 +150,7 @@ class _World:
             )
             (folder / venue_finder.FILE).unlink(missing_ok=True)
             args = venue_finder.exchange_args(wanted)
-            alone = child_environment(**{SUPERVISED: "1"})
+            alone = child_environment(**{SUPERVISED: str(os.getpid())})
             child = Child("exchange", args, folder, environment=alone, on_death=_told)
             world = cls(child)
             world.keeping = asyncio.create_task(child.keep(), name="up:exchange")
@@ -234,6 +235,7 @@ class _Pipeline:
         self._reader = PipelineReader(view_bus, piece.pairs)
         self._view = PipelineView("", piece.common.redis.url, 0)
         self._runs = {pair: PairRun(pair) for pair in piece.pairs}
+        self._unsure = True
         venue = venue_args(piece.common)
         pairs = piece.pairs
         self._book = self._child("book", [*book_args(pairs, options.book), *venue])
@@ -289,7 +291,7 @@ class _Pipeline:
     async def _end_children(self) -> None:
         self._piece.state = "STOPPING"
         await asyncio.gather(*(child.end(within_s=QUOTE_END_S) for child in self._quotes))
-        await self._gateway.end(within_s=GATEWAY_END_S)
+        self._unsure = await self._gateway.end(within_s=GATEWAY_END_S) != 0
         await self._read_accounts()
         await asyncio.gather(*(child.end(within_s=OTHER_END_S) for child in (*self._calibrates, self._book)))
 
@@ -305,7 +307,7 @@ class _Pipeline:
         piece = self._piece
         assert piece.key is not None
         try:
-            left = await end_flat(piece.endpoint, piece.key, piece.pairs)
+            left = await end_flat(piece.endpoint, piece.key, piece.pairs, unsure=self._unsure)
         except LunommError as e:
             say(f"orders left could not be read: {e}")
             return

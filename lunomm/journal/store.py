@@ -159,7 +159,7 @@ class Journal:
             for pair in used.keys() | entries.keys() | (notes.keys() - {""})
         }
         halts = [str(row[1]) for row in self._rows(HALTS, "WHERE ended_ms IS NULL")]
-        last = self._number("SELECT max(number) FROM updates")
+        last = self._number("SELECT max(number) FROM updates") or now_ms
         return Restored(pairs, notes.get("", {}), last, halts[0] if halts else None)
 
     def fills(self, pair: str, after: tuple[int, int] | None = None) -> list[Fill]:

@@ -125,12 +125,16 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pnl(msgspec.Struct, frozen=True, kw_only=True):
-    """Profit since the opening, counter; total = spread + inventory - fees exactly (theory G)."""
+    """Profit since the opening, counter; total = spread + inventory - fees exactly (theory G).
+
+    holding: of ``inventory``, what the opening position alone would have made; total - holding is what trading made.
+    """
 
     total: Decimal
     spread: Decimal
     inventory: Decimal
     fees: Decimal
+    holding: Decimal = Decimal(0)
 
 
 class Account(Stamped, kw_only=True):

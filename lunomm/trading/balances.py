@@ -167,7 +167,7 @@ class Balances:
         if not difference:
             self._suspect.pop(asset, None)
             return None
-        if now_ns - self._moved_ns.get(asset, held.read_mono_ns) < QUIET_NS:
+        if now_ns - self._moved_ns.setdefault(asset, now_ns) < QUIET_NS:
             self._suspect.pop(asset, None)
             return None
         seen = self._suspect.get(asset)

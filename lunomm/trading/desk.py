@@ -30,10 +30,10 @@ from lunomm.trading.events import (
     SaveNote,
     VenueTrade,
 )
-from lunomm.trading.inventory import Uptime
+from lunomm.trading.inventory import Uptime, mark_of
 from lunomm.trading.ledger import FIRST_MS, LOOKBACK_MS, Ledger, in_order
-from lunomm.trading.limits import Approved, DailyLoss, Held, Refused, Verdict, check
-from lunomm.trading.orders import Order, OrderEvent, book, client_order_id, intent_of, move
+from lunomm.trading.limits import REFERENCE_LIFE_NS, Approved, DailyLoss, Held, Refused, Verdict, check
+from lunomm.trading.orders import Amounts, Order, OrderEvent, book, client_order_id, intent_of, move
 from lunomm.trading.restored import RestoredPair
 from lunomm.trading.shared import Shared
 from lunomm.trading.tracking import REPEAT_NS
@@ -67,6 +67,9 @@ class Desk:
         self.shared = shared
         self.working = Working(pair, base, counter, shared, restored, now.mono_ns)
         self.ledger = Ledger(pair, restored)
+        if self.ledger.first_ms is None:
+            self.ledger.first_ms = now.exchange_ms
+            shared.out.append(SaveNote(pair, FIRST_MS, str(now.exchange_ms)))
         notes = restored.notes
         self._epoch = int(notes["epoch"]) if "epoch" in notes else None
         self.wanted = Wanted(pair, self._epoch)
@@ -122,6 +125,7 @@ class Desk:
                 order = working.orders[order.client_order_id]
                 working.put(order, book(order, trade.amounts, now.exchange_ms), now)
                 continue
+            working.strangers[ours] = working.strangers.get(ours, Amounts()) + trade.amounts
             shared.balances.shift(self.base, trade.amounts.net_base(trade.side), now.mono_ns)
             shared.balances.shift(self.counter, trade.amounts.net_counter(trade.side), now.mono_ns)
         missing = bool(working.unbooked)
@@ -152,9 +156,6 @@ class Desk:
 
     def open(self, now: Now) -> None:
         """The account's first start for the pair: keep what it holds and which share of its worth that is."""
-        if self.ledger.first_ms is None:
-            self.ledger.first_ms = now.exchange_ms
-            self.shared.out.append(SaveNote(self.pair, FIRST_MS, str(now.exchange_ms)))
         if self.ledger.opened or self.reference is None or not self.shared.balances.ready:
             return
         balances = self.shared.balances
@@ -163,9 +164,11 @@ class Desk:
 
     def judge_loss(self, now: Now) -> None:
         """Halt when the day has cost more than allowed."""
-        profit = self.ledger.pnl(self.reference)
-        if profit is None:
+        # By the venue's own price: neither a quoter's word nor its silence moves this limit.
+        inventory = self.ledger.inventory
+        if inventory is None or self.reference is None or now.mono_ns - self.reference_ns >= REFERENCE_LIFE_NS:
             return
+        profit = inventory.pnl(mark_of(self.reference))
         before = self.daily.day
         reason = self.daily.judge(profit.total, now.exchange_ms, self.shared.settings.limits)
         if self.daily.day != before:

@@ -111,7 +111,14 @@ class Inventory:
         start = EXACT.multiply(self.opening, self._opening_mark)
         total = EXACT.subtract(EXACT.subtract(value, start), self._flow_value)
         drift = EXACT.add(self._inventory, EXACT.multiply(self.position, EXACT.subtract(mark, self._mark)))
-        return Pnl(total=plain(total), spread=plain(self._spread), inventory=plain(drift), fees=plain(self._fees))
+        held = EXACT.multiply(self.opening, EXACT.subtract(mark, self._opening_mark))
+        return Pnl(
+            total=plain(total),
+            spread=plain(self._spread),
+            inventory=plain(drift),
+            fees=plain(self._fees),
+            holding=plain(held),
+        )
 
     def _move_mark(self, mark: Decimal) -> None:
         self._inventory = EXACT.add(self._inventory, EXACT.multiply(self.position, EXACT.subtract(mark, self._mark)))

@@ -82,6 +82,10 @@ class Reconciler:
 
     def __init__(self, legs: Mapping[str, tuple[str, str]], settings: Settings, restored: Restored, now: Now) -> None:
         balances = Balances({asset for both in legs.values() for asset in both})
+        for asset in balances.assets:
+            if (kept := restored.notes.get(f"expected:{asset}")) is not None:
+                # Before any answer: a fill that is read before the first balances must move what we expect.
+                balances.anchor(asset, Decimal(kept))
         self.shared = Shared(settings, balances, restored.number, restored.halt)
         self.shared.legs = dict(legs)
         self.shared.orders = self.live
@@ -277,9 +281,8 @@ class Reconciler:
             return
         for asset in sorted(balances.assets):
             if not balances.anchored(asset):
-                kept = self._notes.get(f"expected:{asset}")
                 held = balances.held(asset)
-                balances.anchor(asset, Decimal(kept) if kept is not None else held.total if held else Decimal(0))
+                balances.anchor(asset, held.total if held else Decimal(0))
         for desk in self.desks.values():
             desk.open(now)
         for asset in sorted(balances.assets):

@@ -51,6 +51,7 @@ class Working:
         self.listing = Chore(due_ns=now_ns)
         self.dirty = True
         self._first_looks: set[str] = set()
+        self.strangers: dict[str, Amounts] = {}
         for order in restored.orders:
             self._restore(order, now_ns)
 
@@ -292,6 +293,8 @@ class Working:
             updated_ms=now.exchange_ms,
             state=OrderState.UNKNOWN,
             orphan=True,
+            filled=self.strangers.get(seen.client_order_id, Amounts()),
+            booked=self.strangers.pop(seen.client_order_id, Amounts()),
         )
         self.tracks.setdefault(order.client_order_id, Track(since_ns=now.mono_ns))
         self.used.add(intent_id)

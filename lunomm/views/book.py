@@ -72,20 +72,26 @@ def book_line(view: BookView) -> str:
     )
 
 
-def heading(view: BookView) -> Text:
-    """The line that matters most: pair, mid, state, spread, age."""
+def heading(view: BookView, state: Text | None = None, alarm: Text | None = None) -> Text:
+    """The line that matters most: pair, mid, state, spread, age.
+
+    state: said instead of the book's state. alarm: said first, before the price.
+    """
     tick = view.tick
+    first = alarm if alarm is not None else ""
     if tick is None:
         return line(
             (safe(view.pair, 20), palette.STRONG),
+            first,
             status_word("WAITING", palette.WARN),
             (safe(view.note, 100), palette.MUTED),
         )
     counter = safe(view.rules.counter, 8) if view.rules is not None else ""
     return line(
         (safe(view.pair, 20), palette.STRONG),
+        first,
         (with_unit(tick.mid_price, counter, _price_decimals(view, half=True)), palette.STRONG),
-        status_word(tick.state.value, palette.state_style(tick.state)),
+        state if state is not None else status_word(tick.state.value, palette.state_style(tick.state)),
         f"spread {spread_words(tick, view.rules)}",
         _age_text(tick.stream_age_ms),
         (safe(view.source, 60), palette.MUTED),

@@ -77,7 +77,7 @@ def gateway_screen(view: GatewayView) -> Sized:
 
 
 def gateway_line(view: GatewayView) -> str:
-    """One plain line: state, and for each pair its orders, fills, inventory and profit."""
+    """One plain line: state, and for each pair its orders, fills, distance from the target and pnl."""
     return "  |  ".join([_state(view)[0], *(_pair_words(pair) for pair in view.pairs)])
 
 
@@ -130,12 +130,12 @@ def _pair_words(view: PairView) -> str:
     if account is None:
         return f"{name} starting"
     base, counter = account.base.asset, account.counter.asset
-    inventory = account.position - account.inventory_target
+    off = account.position - account.inventory_target
     orders = ", ".join(_order_words(view, order) for order in _sorted(view.orders)) or "no orders"
     pnl = with_unit(account.pnl.total if account.pnl else None, safe(counter, 8), 2, sign=True)
     return (
         f"{name} {orders}  fills {account.fills}  "
-        f"inventory {with_unit(inventory, safe(base, 8), _lot(view), sign=True)}  pnl {pnl}"
+        f"off target {with_unit(off, safe(base, 8), _lot(view), sign=True)}  pnl {pnl}"
     )
 
 
@@ -165,15 +165,15 @@ def _pair(pair: PairView, view: GatewayView, width: int, room: int) -> list[Rend
     orders = _orders(pair, view.now_ms)
     shown = min(FILLS_SHOWN, max(room - len(pair.orders) - 8, 2))
     fills = _fills(pair, view.now_ms, shown)
-    holdings, profit = facts(_holdings(pair), label_width=10), facts(_profit(pair), label_width=10)
+    holdings, pnl = facts(_holdings(pair), label_width=10), facts(_pnl(pair), label_width=10)
     head = rule(safe(pair.pair, 20), width)
     held = [
         line(status_word(f"{side}: {HELD_WORDS.get(code, safe(code, 40))}", palette.WARN))
         for side, code in pair.held.items()
     ]
     if width >= TWO_COLUMNS:
-        return [head, orders, *held, columns(holdings, profit), fills]
-    return [head, orders, *held, holdings, profit, fills]
+        return [head, orders, *held, columns(holdings, pnl), fills]
+    return [head, orders, *held, holdings, pnl, fills]
 
 
 def _orders(pair: PairView, now_ms: int) -> RenderableType:
@@ -220,20 +220,20 @@ def _holdings(pair: PairView) -> list[Fact]:
         return [("account", UNKNOWN)]
     decimals = _lot(pair)
     base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
-    inventory = account.position - account.inventory_target
+    off = account.position - account.inventory_target
     return [
         ("position", with_unit(account.position, base, decimals)),
-        ("inventory", with_unit(inventory, base, decimals, sign=True)),
+        ("off target", with_unit(off, base, decimals, sign=True)),
         ("limit", f"± {with_unit(account.max_position, base, decimals)}"),
         ("free", f"{with_unit(account.base.free, base, decimals)}, {with_unit(account.counter.free, counter, 2)}"),
         ("fees", f"maker {percent(float(account.maker_fee), 2)}, taker {percent(float(account.taker_fee), 2)}"),
     ]
 
 
-def _profit(pair: PairView) -> list[Fact]:
+def _pnl(pair: PairView) -> list[Fact]:
     account = pair.account
     if account is None:
-        return [("profit", UNKNOWN)]
+        return [("pnl", UNKNOWN)]
     counter, pnl = safe(account.counter.asset, 8), account.pnl
 
     def money(value: Decimal | None) -> str:

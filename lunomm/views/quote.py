@@ -94,7 +94,7 @@ def _draw(view: QuoteView, width: int, height: int) -> RenderableType:
     if width >= TWO_COLUMNS:
         body: list[RenderableType] = [rule(title, width), columns(steps, about)]
     else:
-        body = [rule(title, width), steps, rule("model and inventory", width), about]
+        body = [rule(title, width), steps, rule("model and position", width), about]
     return stack([*head, *body] if height > len(head) + 3 else head)
 
 
@@ -171,7 +171,7 @@ def _fact_rows(view: QuoteView, quotes: WantedQuotes) -> list[Fact]:
     limit = None if view.max_position is None or not view.max_position.is_finite() else view.max_position
     target, lot = quotes.inventory_target, _short(quotes.lot)
     return [
-        ("inventory", with_unit(quotes.position, base)),
+        ("position", with_unit(quotes.position, base)),
         ("  target", f"{with_unit(target, base)}  limit {number(limit)} off it"),
         ("  in lots", f"{number(quotes.lots, 2, sign=True)} of {with_unit(lot, base)}"),
         ("spread", f"{number(quotes.spread_bps, 1)} bp before fees"),

@@ -6,10 +6,13 @@ which rich does not read as markup.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -39,9 +42,50 @@ class Sized:
             yield Segment.line()
 
 
+_GAP = re.compile(r" {2,}")
+PROSE_WORDS = 4
+"""A field of so many words, the first one a word, may be cut between two of them; any other is shown whole or not."""
+
+
+def fitted(text: Text, width: int) -> Text:
+    """The text in ``width`` cells: whole fields (parts two spaces apart) go from the end, and no number is ever cut.
+
+    ``299,94`` for 299,949 is not a shorter price but a wrong one. What was left out is an ellipsis where one fits.
+    """
+    if cell_len(text.plain) <= width:
+        return text
+    plain = text.plain
+    starts = [0, *(gap.end() for gap in _GAP.finditer(plain))]
+    ends = [*(gap.start() for gap in _GAP.finditer(plain)), len(plain)]
+    kept = max((i for i, end in enumerate(ends) if end and cell_len(plain[:end]) <= width), default=-1)
+    at = ends[kept] if kept >= 0 else 0
+    start, end = starts[kept + 1], ends[kept + 1]
+    words = plain[start:end].split(" ")
+    if kept < 0 or (len(words) >= PROSE_WORDS and words[0][:1].isalpha()):
+        spaces = [start + i for i, character in enumerate(plain[start:end]) if character == " "]
+        at = max((i for i in spaces if i > 0 and cell_len(plain[:i]) + 2 <= width), default=at)
+    cut = text[:at]
+    if at == 0:
+        letters = not any(character.isdigit() for character in words[0])
+        cut = text[: max(width - 1, 0)] if letters else cut
+        cut.append("…")
+    elif cell_len(plain[:at]) + 2 <= width:
+        cut.append(" …")
+    return cut
+
+
+class Line(Text):
+    """One row that is shortened by :func:`fitted` to the space at hand."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        short = fitted(Text.from_markup("").join([self]), options.max_width)
+        short.no_wrap, short.overflow = True, "crop"
+        return short.__rich_console__(console, options)
+
+
 def line(*parts: str | Text | tuple[str, str], gap: str = "  ") -> Text:
-    """One line of parts with ``gap`` between them, cut with an ellipsis rather than wrapped."""
-    text = Text(no_wrap=True, overflow="ellipsis")
+    """One line of parts with ``gap`` between them, shortened between its parts rather than wrapped."""
+    text = Line(no_wrap=True, overflow="ellipsis")
     for part in parts:
         piece = Text(part[0], part[1]) if isinstance(part, tuple) else Text(part) if isinstance(part, str) else part
         if not piece.plain:
@@ -57,17 +101,45 @@ def status_word(word: str, style: str) -> Text:
     return Text(f"{palette.mark(style)} {word}", style)
 
 
-def facts(rows: Iterable[Fact], *, label_width: int | None = None) -> Table:
-    """Labels at the left, figures right after them; one row each, never wrapped."""
-    grid = Table.grid(padding=(0, 1), expand=False)
-    grid.add_column(
-        style=palette.MUTED, no_wrap=True, min_width=label_width, max_width=label_width, overflow="ellipsis"
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labels in a column of their own, figures right after them, each on one row. A table of rich's would cut them."""
+
+    rows: tuple[tuple[str, Text], ...]
+    label_width: int
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        wide = self.label_width + 1 + max((cell_len(figure.plain) for _, figure in self.rows), default=0)
+        return Measurement(1, max(wide, 1)).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for label, figure in self.rows:
+            row = Text(label, palette.MUTED, no_wrap=True, overflow="crop")
+            row.truncate(self.label_width, overflow="ellipsis", pad=True)
+            row.append(" ")
+            row.append_text(fitted(figure, max(options.max_width - self.label_width - 1, 1)))
+            yield row
+
+
+def facts(rows: Iterable[Fact], *, label_width: int | None = None) -> Facts:
+    """Labels at the left, figures right after them; one row each, never wrapped, no figure cut."""
+    drawn = tuple(
+        (row[0], row[1] if isinstance(row[1], Text) else Text(row[1], row[2] if len(row) == 3 else "")) for row in rows
     )
-    grid.add_column(no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        figure = row[1] if isinstance(row[1], Text) else Text(row[1], row[2] if len(row) == 3 else "")
-        grid.add_row(Text(row[0]), figure)
-    return grid
+    width = label_width if label_width is not None else max((cell_len(label) for label, _ in drawn), default=0)
+    return Facts(drawn, width)
+
+
+def wrapped(text: str, width: int, rows: int = 2) -> list[str]:
+    """Our words on at most ``rows`` rows, broken between words; what is left over ends the last one with an ellipsis."""
+    found: list[str] = []
+    words = text.split()
+    while words and len(found) < rows - 1:
+        row = words.pop(0)
+        while words and cell_len(row) + 1 + cell_len(words[0]) <= width:
+            row += " " + words.pop(0)
+        found.append(row)
+    return [*found, " ".join(words)] if words else found
 
 
 def columns(*blocks: RenderableType, gap: int = 3, widths: Sequence[int | None] = ()) -> Table:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from decimal import Decimal as D
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +15,7 @@ from lunomm.bus.channels import ACCOUNT, FILLS, HALT, ORDER_UPDATES, ORDERS
 from lunomm.bus.client import Bus
 from lunomm.commands.gateway import account_hash
 from lunomm.commands.gateway_out import Publisher
-from lunomm.errors import ConfigError
+from lunomm.errors import BusError, ConfigError
 from lunomm.journal.store import Journal, open_journal
 from lunomm.market.presence import VenueInfo
 from lunomm.market.rules import Side
@@ -120,3 +124,91 @@ def test_the_account_is_named_by_its_smallest_id() -> None:
     assert len(account_hash([3])) == 12
     with pytest.raises(ConfigError):
         account_hash([])
+
+
+async def until_heard(bus: Bus, numbers: list[int]) -> None:
+    for _ in range(500):
+        if (await heard(bus))[0] == numbers:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not heard: {numbers}")
+
+
+@contextlib.asynccontextmanager
+async def publishing(publisher: Publisher) -> AsyncIterator[asyncio.Task[None]]:
+    """The publisher at its work; whatever it died of is raised."""
+    task = asyncio.create_task(publisher.run())
+    try:
+        yield task
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_flushes_at_the_same_time_say_everything_once(bus: Bus, journal: Journal) -> None:
+    """An order's way out and the end of a gateway flush while the publisher does: none repeats or drops anything."""
+    publisher = Publisher(bus, journal, (PAIR,))
+    numbers = list(range(1, 41))
+    async with publishing(publisher):
+        await publisher.flush()
+        for number in numbers:
+            say(publisher, journal, number)
+            await asyncio.gather(publisher.flush(), publisher.flush())
+    assert await heard(bus) == (numbers, [f"{number}-0" for number in numbers])
+
+
+async def test_a_flush_returns_only_when_all_that_waited_is_said(bus: Bus, journal: Journal) -> None:
+    """Also when another one is under way with it."""
+    publisher = Publisher(bus, journal, (PAIR,))
+    await publisher.flush()
+    say(publisher, journal, 1, 2, 3)
+    first = asyncio.create_task(publisher.flush())
+    await asyncio.sleep(0)
+    await publisher.flush()
+    assert await heard(bus) == ([1, 2, 3], ["1-0", "2-0", "3-0"])
+    await first
+
+
+async def test_a_new_journal_on_an_old_redis_is_heard(bus: Bus, journal: Journal, tmp_path: Path) -> None:
+    """Its numbers begin above those of the journal that was moved away, and go on from there after a restart."""
+    old = Publisher(bus, journal, (PAIR,))
+    began = journal.restore(1_700_000_000_000).number
+    said = [began + 1, began + 5000]
+    say(old, journal, *said)
+    await old.flush()
+    with contextlib.closing(open_journal(tmp_path / "new.sqlite3", account="a", venue="v")) as fresh:
+        number = fresh.restore(1_700_000_600_000).number
+        publisher = Publisher(bus, fresh, (PAIR,))
+        for n in (number + 1, number + 2):
+            fresh.commit([SaveUpdate(update(n))])
+            publisher.update(update(n))
+        await publisher.flush()
+        assert (await heard(bus))[0] == [*said, number + 1, number + 2]
+        assert fresh.restore(1_700_001_200_000).number == number + 2
+
+
+async def test_orders_are_put_back_after_redis_lost_its_data(
+    bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing about the orders changed since: the newest picture of them is written again, and nothing said twice."""
+    publisher = Publisher(bus, journal, (PAIR,))
+    publish, failures = bus.publish, ["gone"]
+
+    async def failing_once(*args: Any) -> None:
+        if failures:
+            await bus.call(bus.redis.flushall())
+            raise BusError(failures.pop())
+        await publish(*args)
+
+    for name in ("old", "new"):
+        publisher.orders(PAIR, (view(name),))
+        await publisher.flush()
+    async with publishing(publisher):
+        monkeypatch.setattr(bus, "publish", failing_once)
+        say(publisher, journal, 1)
+        await until_heard(bus, [1])
+        await publisher.flush()
+    assert publisher.failures == 1
+    assert set(await bus.hash_get(ORDERS, PAIR)) == {"new"}
+    assert await heard(bus) == ([1], ["1-0"])

@@ -622,7 +622,10 @@ def test_the_days_loss_halts() -> None:
     d = make(Limits(max_daily_loss=D(50))).started()
     d.quote(fair=300_000.0)
     assert d.core.shared.halted is None
-    d.quote(fair=299_000.0)  # 0.1 XBT held: a loss of 100
+    d.quote(fair=299_000.0)
+    d.step(ev.Wake())
+    assert d.core.shared.halted is None, "a quoter's word moves no limit"
+    d.step(ev.ReferenceRead(PAIR, D(299_000)))  # 0.1 XBT held: a loss of 100
     d.step(ev.Wake())
     assert "MAX_DAILY_LOSS" in (d.core.shared.halted or "")
 
