@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from lunomm.bus import embedded
 from lunomm.bus.client import Bus
 from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.present import Presenter, is_screen, put_line
-from lunomm.config import Common
+from lunomm.config import Common, RedisAddress
 from lunomm.errors import BusError
 from lunomm.views.pipeline import PipelineView
 from lunomm.views.status import status_line, status_screen
@@ -34,13 +35,20 @@ async def run(common: Common, pairs: Sequence[str], once: bool | None = False) -
     Returns: the data of ``--json``; None when it was drawn.
 
     Raises:
-        BusError: Redis does not answer (exit 4, one line).
+        BusError: Redis does not answer (exit 4, one line). In a live terminal one that nobody has started yet is
+            waited for.
     """
     console = Console()
+    live = not (once or common.json) and is_screen(console)
     async with Bus(common.redis, "status") as bus:
-        await bus.ping()
         reader = PipelineReader(bus, pairs)
-        view = await reader.read()
+        view = reader.last
+        try:
+            await bus.ping()
+            view = await reader.read()
+        except BusError as error:
+            if not await _comes_later(common.redis, error) or not live:
+                raise
         if common.json and (once or common.for_s is None):
             return view_data(view)
         if once or not (common.json or is_screen(console)):
@@ -48,6 +56,29 @@ async def run(common: Common, pairs: Sequence[str], once: bool | None = False) -
             return None
         await _live(common, reader)
     return None
+
+
+async def _comes_later(address: RedisAddress, error: BusError) -> bool:
+    """Whether nothing listens there, so that something still may.
+
+    Raises:
+        BusError: something does, and it is not a Redis.
+    """
+    if address.tls:
+        return False
+    found = await embedded.probe(address.host or "127.0.0.1", address.port)
+    if found == "other":
+        raise BusError(
+            f"{address.url}: something listens there that is not a Redis. Set REDIS_PORT to another port"
+        ) from error
+    return found == "nothing"
+
+
+def waiting(address: RedisAddress) -> PipelineView:
+    """The picture before there is a Redis."""
+    place = f"{address.host or '127.0.0.1'}:{address.port}"
+    note = f"waiting: nothing listens at {place} yet. Start one: lunomm up"
+    return PipelineView("", address.url, 0, notes=(note,))
 
 
 def view_data(view: PipelineView) -> dict[str, Any]:
@@ -68,7 +99,7 @@ def _print(view: PipelineView) -> None:
 async def _live(common: Common, reader: PipelineReader) -> None:
     """Refresh and draw until Ctrl-C, SIGTERM or ``--for``; a Redis that dies meanwhile is said on the screen."""
     stop = asyncio.Event()
-    shown = [reader.last]
+    shown = [reader.last if reader.last.venue else waiting(common.redis)]
     loop = asyncio.get_running_loop()
     held = [signal.SIGINT, signal.SIGTERM]
     for number in held:
@@ -91,7 +122,8 @@ async def _live(common: Common, reader: PipelineReader) -> None:
             try:
                 shown[0] = await reader.read()
             except BusError as error:
-                shown[0] = reader.silent(error)
+                # Before the first picture there is nothing that could have gone silent.
+                shown[0] = reader.silent(error) if reader.last.venue else waiting(common.redis)
             try:
                 async with asyncio.timeout(REFRESH_S):
                     await stop.wait()

@@ -208,10 +208,10 @@ def _fact_rows(view: BookView, width: int) -> list[Fact]:
 
 
 def _own_row(order: OwnOrder) -> Fact:
-    ahead = f"{number(order.orders_ahead)} ahead ({number(order.volume_ahead)})" if order.orders_ahead else "first"
+    ahead = f"{number(order.orders_ahead)} ahead  ({number(order.volume_ahead)})" if order.orders_ahead else "first"
     return (
         f"{palette.OWN_MARK} our {order.side.value}",
-        f"{number(order.volume)} @ {number(order.price)} {ahead}",
+        f"{number(order.volume)} @ {number(order.price)}  {ahead}",
         palette.OWN,
     )
 

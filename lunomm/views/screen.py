@@ -64,10 +64,10 @@ def fitted(text: Text, width: int) -> Text:
     if kept < 0 or (len(words) >= PROSE_WORDS and words[0][:1].isalpha()):
         spaces = [start + i for i, character in enumerate(plain[start:end]) if character == " "]
         at = max((i for i in spaces if i > 0 and cell_len(plain[:i]) + 2 <= width), default=at)
-    cut = text[:at]
+    cut = text[:at] if at else Text()
     if at == 0:
-        letters = not any(character.isdigit() for character in words[0])
-        cut = text[: max(width - 1, 0)] if letters else cut
+        if width > 1 and not any(character.isdigit() for character in words[0]):
+            cut = text[: width - 1]
         cut.append("…")
     elif cell_len(plain[:at]) + 2 <= width:
         cut.append(" …")
@@ -77,8 +77,8 @@ def fitted(text: Text, width: int) -> Text:
 class Line(Text):
     """One row that is shortened by :func:`fitted` to the space at hand."""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        short = fitted(Text.from_markup("").join([self]), options.max_width)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
+        short = fitted(Text().append_text(self), options.max_width)
         short.no_wrap, short.overflow = True, "crop"
         return short.__rich_console__(console, options)
 
@@ -131,7 +131,7 @@ def facts(rows: Iterable[Fact], *, label_width: int | None = None) -> Facts:
 
 
 def wrapped(text: str, width: int, rows: int = 2) -> list[str]:
-    """Our words on at most ``rows`` rows, broken between words; what is left over ends the last one with an ellipsis."""
+    """Our words on at most ``rows`` rows, broken between words; the last one holds all that is left, to be cut."""
     found: list[str] = []
     words = text.split()
     while words and len(found) < rows - 1:

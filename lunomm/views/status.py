@@ -15,7 +15,7 @@ from rich.text import Text
 from lunomm.market.presence import Health
 from lunomm.market.records import BookState
 from lunomm.market.rules import Side
-from lunomm.quoting.inputs import Fill, OrderState
+from lunomm.quoting.inputs import Fill, OrderState, OrderView
 from lunomm.quoting.intents import SideReport, WantedQuotes
 from lunomm.views import palette
 from lunomm.views.book import BookView, heading, ladder
@@ -28,12 +28,17 @@ from lunomm.views.pipeline import (
     sound_pair,
     sound_view,
 )
-from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
+from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word, wrapped
 from lunomm.views.text import UNKNOWN, age, bp, column, common_decimals, number, percent, safe, with_unit
 
 QUOTES_STALE_MS = 3_000.0
 """Age at which wanted quotes are nobody's (design 5)."""
+NO_GATEWAY = "not known (no gateway)"
+"""Of open orders, when nobody who could know them is heard."""
 TWO_COLUMNS = 76
+LABELS = 12
+NARROW_LABELS = 8
+"""Width of the labels; the narrow one leaves a whole price its room in 30 columns."""
 BODY_ROWS = 14
 """Rows of the book and quote block beyond which room goes to the fills."""
 
@@ -45,8 +50,10 @@ def status_screen(view: PipelineView, selected: int = 0) -> Sized:
 
 
 def status_line(view: PipelineView) -> str:
-    """One plain line: per pair state, mid, reservation price, position, orders, fills, profit; then who is missing."""
-    parts = [_pair_line(sound_pair(pair)) for pair in view.pairs] or ["no pair on this Redis"]
+    """One plain line: per pair state, mid, reservation price, position, orders, fills, pnl; then who is missing."""
+    parts = [_pair_line(sound_pair(pair), view.now_ms, _without_gateway(view, pair)) for pair in view.pairs]
+    if not parts:
+        parts = [*(safe(note, 160) for note in view.notes)] or [_nothing_yet(view)]
     silent = [f"{piece.piece} {safe(piece.pair, 20)}" for piece in view.pieces if piece_state(piece)[1] == palette.BAD]
     if silent:
         parts.append("silent: " + ", ".join(silent))
@@ -54,19 +61,67 @@ def status_line(view: PipelineView) -> str:
     return "  |  ".join(parts)
 
 
-def _pair_line(pair: PairView) -> str:
+def _nothing_yet(view: PipelineView) -> str:
+    """Without a pair: nothing was read yet, or there is none. A picture that was read always names its venue."""
+    return "no pair on this Redis" if view.venue else "starting"
+
+
+def _without_gateway(view: PipelineView, pair: PairView) -> bool:
+    """Whether this pair's gateway is known not to run. Nothing is known where no heartbeats were looked for."""
+    return any(
+        piece.piece == "gateway"
+        and piece.pair == pair.pair
+        and (piece.health is None or piece.age_ms is None or piece.age_ms > PIECE_STALE_MS)
+        for piece in view.pieces
+    )
+
+
+def _resting(pair: PairView) -> list[OrderView]:
+    return [order for order in pair.orders if not order.state.terminal]
+
+
+def _alarm(pair: PairView, dead_gateway: bool) -> str:
+    """What nobody looks after; empty when there is nothing to fear."""
+    count = len(_resting(pair))
+    if not dead_gateway or not count:
+        return ""
+    return f"GATEWAY DOWN: {count} order{'' if count == 1 else 's'} may be live"
+
+
+def _not_quoting(pair: PairView, now_ms: int) -> str:
+    """Why the quoter wants nothing at all, while the book is fine; empty when it wants something or is not heard."""
+    quotes = pair.quotes
+    if quotes is None or quotes.intents or pair.tick is None or pair.tick.state is not BookState.OK:
+        return ""
+    if pair.quotes_age_ms is None or pair.quotes_age_ms > QUOTES_STALE_MS or _book_is_late(pair):
+        return ""
+    found = {report.side.value: _why_words(report, now_ms, "for") for report in quotes.sides if report.why is not None}
+    if not found:
+        return "NO QUOTES"
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return "NO QUOTES: " + ", ".join(f"{side} {why}" for side, why in found.items())
+
+
+def _pair_line(pair: PairView, now_ms: int, dead_gateway: bool) -> str:
     tick, quotes, account = pair.tick, pair.quotes, pair.account
     decimals = _price_decimals(pair)
-    parts = [f"{safe(pair.pair, 20)} {tick.state.value if tick is not None else 'no book'}"]
+    state = _not_quoting(pair, now_ms) or (tick.state.value if tick is not None else "no book")
+    parts = [f"{safe(pair.pair, 20)} {state}"]
+    alarm = _alarm(pair, dead_gateway)
+    if alarm:
+        parts.append(alarm)
     if tick is not None:
         parts.append(f"mid {number(tick.mid_price, decimals + 1)}")
-    if quotes is not None:
+    if quotes is not None and quotes.reservation is not None:
         parts.append(f"reservation {number(quotes.reservation, decimals + 1)}")
     if account is not None:
+        if dead_gateway:
+            parts.append(f"account {age(pair.account_age_ms)} old")
         position = with_unit(account.position, safe(account.base.asset, 8))
         parts.append(f"position {position}")
-    resting = [order for order in pair.orders if not order.state.terminal]
-    parts.append(f"orders {len(resting)}")
+    count = len(_resting(pair))
+    parts.append(f"orders {count}" if count or not dead_gateway else f"open orders: {NO_GATEWAY}")
     if account is not None:
         parts.append(f"fills {account.fills}")
         if account.pnl is not None:
@@ -82,21 +137,48 @@ def _pair_line(pair: PairView) -> str:
 def _draw(view: PipelineView, selected: int, width: int, height: int) -> RenderableType:
     top: list[RenderableType] = [line((problem_text, palette.BAD)) for problem_text in _problems(view)]
     if not view.pairs:
-        top.append(line(("no pair is running on this Redis", palette.WARN)))
-        top.append(line(("start one: lunomm up, or lunomm book XBTMYR", palette.MUTED)))
+        if view.notes:
+            top += [Text(row, palette.WARN) for row in wrapped(safe(view.notes[0], 160), width)]
+        elif _nothing_yet(view) == "starting":
+            top.append(line(status_word("STARTING", palette.WARN)))
+        else:
+            top.append(line(("no pair is running on this Redis", palette.WARN)))
+            top.append(line(("start one: lunomm up, or lunomm book XBTMYR", palette.MUTED)))
         return stack([*top, *_pieces(view, width, height - len(top)), _footer(view)])
     chosen = view.pairs[min(max(selected, 0), len(view.pairs) - 1)]
-    top.append(heading(_book_view(chosen)))
-    top += [heading(_book_view(pair)) for pair in view.pairs if pair is not chosen][: max(height // 4, 1)]
+    dead = {pair.pair: _without_gateway(view, pair) for pair in view.pairs}
+    others = [pair for pair in view.pairs if pair is not chosen]
+    # A pair in trouble is never the one that is left out.
+    others.sort(key=lambda pair: not _alarm(pair, dead[pair.pair]))
+    top += [_heading(pair, view.now_ms, dead[pair.pair]) for pair in [chosen, *others[: max(height // 4, 1)]]]
     pieces = _pieces(view, width, max(height // 3, 4))
-    orders = _orders(chosen, view.now_ms, width, max(height // 4, 3))
-    notes = [line((safe(note, 200), palette.MUTED)) for note in view.notes[:2]]
+    dead_gateway = dead[chosen.pair]
+    orders = _orders(chosen, view.now_ms, width, max(height // 4, 3), dead_gateway)
+    notes = _notes(view, width)
     room = height - len(top) - len(orders) - len(pieces) - len(notes) - 2
-    body = _body(chosen, width, max(room, 5))
+    body = _body(chosen, view.now_ms, width, max(room, 5), dead_gateway)
     fills = _fills(chosen, view.now_ms, width, room - BODY_ROWS) if room > BODY_ROWS + 2 else []
     if fills:
-        body = _body(chosen, width, room - len(fills))
+        body = _body(chosen, view.now_ms, width, room - len(fills), dead_gateway)
     return stack([*top, rule("", width), body, *orders, *fills, *pieces, *notes, _footer(view)])
+
+
+def _heading(pair: PairView, now_ms: int, dead_gateway: bool) -> Text:
+    alarm, idle = _alarm(pair, dead_gateway), _not_quoting(pair, now_ms)
+    return heading(
+        _book_view(pair),
+        status_word(idle, palette.WARN) if idle else None,
+        status_word(alarm, palette.BAD) if alarm else None,
+    )
+
+
+def _notes(view: PipelineView, width: int) -> list[RenderableType]:
+    """Two notes, wrapped: a figure at a line's end is not cut off. With several pairs each says whose it is."""
+    notes = [safe(note, 300) for note in view.notes]
+    if len(view.pairs) > 1 and len(notes) == len(view.pairs):
+        names = [safe(pair.pair, 20) for pair in view.pairs]
+        notes = [note if note.startswith(name) else f"{name}: {note}" for name, note in zip(names, notes, strict=True)]
+    return [line((row, palette.MUTED)) for note in notes[:2] for row in wrapped(note, width)]
 
 
 def _problems(view: PipelineView) -> list[str]:
@@ -109,20 +191,21 @@ def _problems(view: PipelineView) -> list[str]:
     return found[:4]
 
 
-def _body(pair: PairView, width: int, height: int) -> RenderableType:
+def _body(pair: PairView, now_ms: int, width: int, height: int, dead_gateway: bool) -> RenderableType:
     if pair.tick is None:
         book: RenderableType = Text("no book is published", palette.MUTED)
     else:
         left = min(max(width // 2 - 2, 34), 70) if width >= TWO_COLUMNS else width
         book = ladder(_book_view(pair), max((height - 1) // 2, 1), left)
     if width < TWO_COLUMNS:
-        return book if pair.quotes is None else stack([facts(_quote_rows(pair)[:3], label_width=12), book])
+        labels = LABELS if width >= 2 * LABELS + 16 else NARROW_LABELS
+        return book if pair.quotes is None else stack([facts(_quote_rows(pair, now_ms)[:4], label_width=labels), book])
     left = min(max(width // 2 - 2, 34), 70)
-    rows = [*_quote_rows(pair), *_inventory_rows(pair), *_estimate_rows(pair, width - left)]
-    return columns(book, facts(rows[:height], label_width=12), widths=(left, None))
+    rows = [*_quote_rows(pair, now_ms), *_account_rows(pair, dead_gateway), *_estimate_rows(pair, width - left)]
+    return columns(book, facts(rows[:height], label_width=LABELS), widths=(left, None))
 
 
-def _quote_rows(pair: PairView) -> list[Fact]:
+def _quote_rows(pair: PairView, now_ms: int) -> list[Fact]:
     quotes = pair.quotes
     if quotes is None:
         return [("reservation", Text("no quoter is heard", palette.MUTED))]
@@ -133,13 +216,15 @@ def _quote_rows(pair: PairView) -> list[Fact]:
         reservation += f"  {bp(quotes.reservation / quotes.fair - 1, sign=True)} of fair"
     late = (" STALE", palette.BAD) if stale else ""
     rows: list[Fact] = [("reservation", line((reservation, palette.STRONG), late, gap=""))]
+    if quotes.fair is not None:
+        rows.append(("fair", number(quotes.fair, decimals + 1)))
     for side in (Side.ASK, Side.BID):
-        rows.append((f"our {side.value}", _side_text(quotes, side, decimals, stale)))
+        rows.append((f"our {side.value}", _side_text(quotes, side, decimals, now_ms, stale)))
     rows.append(("half-spread", bp(_relative(quotes.half_spread, quotes.fair))))
     return rows
 
 
-def _side_text(quotes: WantedQuotes, side: Side, decimals: int, stale: bool) -> Text:
+def _side_text(quotes: WantedQuotes, side: Side, decimals: int, now_ms: int, stale: bool) -> Text:
     intents = [intent for intent in quotes.intents if intent.side is side]
     report = next((report for report in quotes.sides if report.side is side), None)
     style = palette.MUTED if stale else palette.side_style(side)
@@ -149,27 +234,33 @@ def _side_text(quotes: WantedQuotes, side: Side, decimals: int, stale: bool) -> 
     if intents and quotes.fair:
         parts.append((bp(float(intents[0].price) / quotes.fair - 1, sign=True), palette.MUTED))
     if report is not None and report.why is not None:
-        parts.append(_why(report))
+        parts.append((_why_words(report, now_ms, "may change in" if intents else "for"), palette.WARN))
     return line(*parts) if parts else Text("nothing wanted", palette.MUTED)
 
 
-def _why(report: SideReport) -> Text:
+def _why_words(report: SideReport, now_ms: int, verb: str) -> str:
+    """The reason and, where time alone ends it, the time left; that stands first: the detail may be cut."""
     assert report.why is not None
+    wait = "" if report.next_ms is None else f" {verb} {age(max(0, report.next_ms - now_ms))}"
     detail = safe(report.detail, 80)
-    return Text(f"{report.why.value}{': ' + detail if detail else ''}", palette.WARN)
+    return f"{report.why.value}{wait}{': ' + detail if detail else ''}"
 
 
-def _inventory_rows(pair: PairView) -> list[Fact]:
+def _account_rows(pair: PairView, dead_gateway: bool) -> list[Fact]:
     account = pair.account
     if account is None:
-        return [("inventory", Text("no gateway is heard", palette.MUTED))]
+        return [("position", Text("no gateway is heard", palette.MUTED))]
+    old = (f"{age(pair.account_age_ms)} old", palette.BAD) if dead_gateway else ""
     base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
     off = account.position - account.inventory_target
     used = _relative(_float(abs(off)), _float(account.max_position))
     rows: list[Fact] = [
-        ("inventory", f"{with_unit(account.position, base)}  target {number(account.inventory_target)}"),
-        ("  off by", f"{with_unit(off, base, sign=True)}  {percent(used, 0)} of the limit"),
-        ("free", f"{with_unit(account.base.free, base)}  {with_unit(account.counter.free, counter, 2)}"),
+        ("position", line(with_unit(account.position, base), old, f"target {number(account.inventory_target)}")),
+        ("off target", line(with_unit(off, base, sign=True), old, f"{percent(used, 0)} of the limit")),
+        (
+            "free",
+            line(with_unit(account.base.free, base), with_unit(account.counter.free, counter, 2), old),
+        ),
     ]
     if account.pnl is not None:
         pnl = account.pnl
@@ -178,8 +269,8 @@ def _inventory_rows(pair: PairView) -> list[Fact]:
             f"spread {number(pnl.spread, 2, sign=True)} "
             f"inventory {number(pnl.inventory, 2, sign=True)} fees {number(-pnl.fees, 2, sign=True)}"
         )
-        rows.append(("profit", line((with_unit(pnl.total, counter, 2, sign=True), style), (split, palette.MUTED))))
-    fee = f"maker {percent(_float(account.maker_fee), 2)} taker {percent(_float(account.taker_fee), 2)}"
+        rows.append(("pnl", line((with_unit(pnl.total, counter, 2, sign=True), style), old, (split, palette.MUTED))))
+    fee = f"maker {percent(_float(account.maker_fee), 2)}  taker {percent(_float(account.taker_fee), 2)}"
     rows.append(("fills", f"{number(account.fills)}  uptime {percent(account.quote_uptime, 0)}  {fee}"))
     return rows
 
@@ -194,12 +285,14 @@ def _estimate_rows(pair: PairView, width: int) -> list[Fact]:
     return rows
 
 
-def _orders(pair: PairView, now_ms: int, width: int, height: int) -> list[RenderableType]:
+def _orders(pair: PairView, now_ms: int, width: int, height: int, dead_gateway: bool) -> list[RenderableType]:
     resting = sorted(
         (order for order in pair.orders if not order.state.terminal and order.price.is_finite()),
         key=lambda order: (-order.price, order.intent_id),
     )
-    count = f"open orders {len(resting)}"
+    if dead_gateway and not resting:
+        return [rule("", width), line((f"open orders: {NO_GATEWAY}", palette.WARN))]
+    count = f"open orders {len(resting)}{', may be live: no gateway' if dead_gateway else ''}"
     blocks: list[RenderableType] = [rule(count, width)]
     if not resting:
         return [*blocks, line(("none", palette.MUTED))]
@@ -241,7 +334,9 @@ def _fills(pair: PairView, now_ms: int, width: int, height: int) -> list[Rendera
                 (verb, palette.side_style(fill.side)),
                 volume,
                 f"@ {price}",
-                f"{bp(edge, sign=True)} of fair" if edge is not None else "",
+                f"{bp(edge, sign=True)} of fair {number(fill.fair, _price_decimals(pair) + 1)}"
+                if edge is not None
+                else "",
                 (f"{age(now_ms - fill.ts_ms)} ago", palette.MUTED),
             )
         )
@@ -296,10 +391,13 @@ def _book_view(pair: PairView) -> BookView:
     tick = pair.tick
     if tick is None:
         return BookView(pair.pair, rules=pair.rules, note="no book is published")
-    late = pair.tick_age_ms is not None and pair.tick_age_ms > PIECE_STALE_MS
-    if late:
+    if _book_is_late(pair):
         tick = msgspec.structs.replace(tick, state=BookState.STALE, stream_age_ms=pair.tick_age_ms)
     return BookView(pair.pair, "", tick, pair.rules, pair.mids)
+
+
+def _book_is_late(pair: PairView) -> bool:
+    return pair.tick_age_ms is not None and pair.tick_age_ms > PIECE_STALE_MS
 
 
 def _price_decimals(pair: PairView) -> int:

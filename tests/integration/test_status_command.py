@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -25,6 +26,7 @@ from lunomm.market.records import BookState, Estimates, Params, Tick, Verdict
 from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.inputs import Fill, OrderState, OrderView
 from lunomm.quoting.intents import WantedQuotes
+from lunomm.views.status import status_line
 
 if TYPE_CHECKING:
     from conftest import RedisServer
@@ -180,6 +182,32 @@ async def test_a_dead_redis_is_one_error_at_once(host: str, tmp_path: Path) -> N
     assert time.monotonic() - started < 5
     assert caught.value.exit_code == 4
     assert host in str(caught.value) and "\n" not in str(caught.value)
+
+
+async def test_what_is_not_a_redis_is_said_so(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"<html>no</html>\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(BusError, match="that is not a Redis") as caught:
+            await status.run(common(RedisAddress(host="127.0.0.1", port=port), tmp_path), ())
+    assert caught.value.exit_code == 4
+
+
+async def test_in_a_terminal_it_waits_for_a_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "is_screen", lambda console: True)
+    port = free_port()
+    address = RedisAddress(host="127.0.0.1", port=port)
+    assert await status.run(common(address, tmp_path, for_s=0.6), ()) is None
+    wanted = f"waiting: nothing listens at 127.0.0.1:{port} yet. Start one: lunomm up"
+    assert wanted in capsys.readouterr().out
+    assert wanted in status_line(status.waiting(address))
 
 
 async def test_pairs_and_pieces_are_found(bus: Bus) -> None:

@@ -75,7 +75,7 @@ def test_it_fits_any_terminal(width: int, height: int) -> None:
 def test_the_line() -> None:
     assert gateway_line(VIEW) == (
         "OK  |  XBTMYR ASK 0.004000 @ 300,394 (unknown, being looked up), BID 0.003000 @ 299,606  fills 3  "
-        "inventory +0.004000 XBT  pnl -1.25 MYR"
+        "off target +0.004000 XBT  pnl -1.25 MYR"
     )
     assert gateway_line(GatewayView((PairView(PAIR),))) == "STARTING  |  XBTMYR starting"
 

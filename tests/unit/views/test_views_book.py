@@ -31,10 +31,10 @@ XBTMYR  300,123.5 MYR  ● OK  spread 3 ticks 0.1 bp  age 210 ms  sim seed 7
   ASK 300,133 5.2500 ██████████▊           σ a day      2.50 % ± 14 % live
   ASK 300,131 4.2500 ████████▊             1/κ depth    10.0 bp
   ASK 300,129 3.2500 ██████▋               A            0.093 /s a side
-  ASK 300,127 2.2500 ████▋                 verdict      ● GO n=73 both intervals
+  ASK 300,127 2.2500 ████▋                 verdict      ● GO n=73 both …
   ASK 300,125 1.2500 ██▋                   trades       3.4 /min
       3 ticks 0.1 bp                       orders       1,234 in 210 levels
-  BID 300,122 0.1015 ▎                     ◆ our BID    0.001 @ 300,119 2 ahead
+  BID 300,122 0.1015 ▎                     ◆ our BID    0.001 @ 300,119  2 ahead
   BID 300,121 0.2015 ▍                     last minutes ▅▆▇█▁▂▃▅▆▇█▁▂▃▅▆▇█▁▂▃▅▆
   BID 300,120 0.3015 ▋                     ─ taker orders ──────────────────────
 ◆ BID 300,119 0.4015 ▉                     bought 0.05 to 300,125
@@ -51,7 +51,7 @@ def test_at_160_columns_says_where_ours_stand(view: BookView) -> None:
     text = draw(book_screen([view]), 160, 48)
     assert "ours 0.001 2 ahead" in text
     assert "10.0 bp (8.7 to 11.7)" in text
-    assert "0.001 @ 300,119 2 ahead (0.25)" in text
+    assert "0.001 @ 300,119  2 ahead  (0.25)" in text
     assert text.index("300,141") < text.index("300,125") < text.index("300,122") < text.index("300,114")
 
 

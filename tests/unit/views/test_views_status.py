@@ -9,9 +9,9 @@ from drawing import HOSTILE, draw
 
 from lunomm.market.presence import HaltMark, Health
 from lunomm.market.records import Params, Tick
-from lunomm.market.rules import PairRules
+from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.inputs import Account, Fill, OrderView
-from lunomm.quoting.intents import SideReport, WantedQuotes
+from lunomm.quoting.intents import SideReport, WantedQuotes, Why
 from lunomm.views.pipeline import (
     PairView,
     PieceView,
@@ -41,7 +41,7 @@ def view(
     pieces = (
         PieceView("book", "XBTMYR", health, 200.0),
         PieceView("quote", "XBTMYR", msgspec.structs.replace(health, state="WAITING", counters={}), 200.0),
-        PieceView("gateway", "XBTMYR", msgspec.structs.replace(health, last_error="429", counters={}), 4_000.0),
+        PieceView("gateway", "XBTMYR", msgspec.structs.replace(health, last_error="429", counters={}), 400.0),
         PieceView("calibrate", "XBTMYR"),
     )
     return PipelineView("sim at http://127.0.0.1:8377", "127.0.0.1:6379", 100_000, (pair,), pieces, (), ("tier 0",))
@@ -53,24 +53,24 @@ def test_at_80_columns(view: PipelineView) -> None:
 XBTMYR  300,123.5 MYR  ● OK  spread 3 ticks 0.1 bp  age 210 ms
 ────────────────────────────────────────────────────────────────────────────────
   ASK 300,133 5.2500 █████████████████   reservation  300,060.0  -2.1 bp of fair
-  ASK 300,131 4.2500 █████████████▊      our ASK      0.001 @ 300,500  +12.5 bp
-  ASK 300,129 3.2500 ██████████▌         our BID      0.001 @ 299,730  -13.1 bp
-  ASK 300,127 2.2500 ███████▎            half-spread  13.0 bp
-  ASK 300,125 1.2500 ████                inventory    0.1012 XBT  target 0.1
-      3 ticks 0.1 bp                       off by     +0.0012 XBT  1 % of the li
-  BID 300,122 0.1015 ▍                   free         0.1002 XBT  29,700.02 MYR
-  BID 300,121 0.2015 ▋                   profit       +1.25 MYR  spread +1.50 in
-  BID 300,120 0.3015 █                   fills        12  uptime 93 %  maker 0.0
-◆ BID 300,119 0.4015 █▎                  σ a day      2.50 % ± 14 % live
-  BID 300,118 0.5015 █▋                  1/κ depth    10.0 bp
-                                         A            0.093 /s a side
+  ASK 300,131 4.2500 █████████████▊      fair         300,123.5
+  ASK 300,129 3.2500 ██████████▌         our ASK      0.001 @ 300,500  +12.5 bp
+  ASK 300,127 2.2500 ███████▎            our BID      0.001 @ 299,730  -13.1 bp
+  ASK 300,125 1.2500 ████                half-spread  13.0 bp
+      3 ticks 0.1 bp                     position     0.1012 XBT  target 0.1
+  BID 300,122 0.1015 ▍                   off target   +0.0012 XBT …
+  BID 300,121 0.2015 ▋                   free         0.1002 XBT  29,700.02 MYR
+  BID 300,120 0.3015 █                   pnl          +1.25 MYR  spread +1.50 …
+◆ BID 300,119 0.4015 █▎                  fills        12  uptime 93 % …
+  BID 300,118 0.5015 █▋                  σ a day      2.50 % ± 14 % live
+                                         1/κ depth    10.0 bp
 ─ open orders 2 ────────────────────────────────────────────────────────────────
 ◆ ASK  300,500  0.001  filled 0.0000  unknown  age 12 s  BX123
 ◆ BID  299,730  0.001  filled 0.0004  working  age 12 s  BX123
 ─ pieces ───────────────────────────────────────────────────────────────────────
-book      XBTMYR     ● OK           beat 200 ms ago  frames per s 11.2  resyncs…
+book      XBTMYR     ● OK           beat 200 ms ago  frames per s 11.2 …
 quote     XBTMYR     ▲ WAITING      beat 200 ms ago
-gateway   XBTMYR     ✖ SILENT       beat 4.0 s ago  429
+gateway   XBTMYR     ● OK           beat 400 ms ago  429
 calibrate XBTMYR     ○ not running
 tier 0
 sim at http://127.0.0.1:8377  redis 127.0.0.1:6379"""
@@ -85,7 +85,7 @@ def test_at_160_columns_shows_everything_asked_for(view: PipelineView) -> None:
         "spread +1.50 inventory -0.25 fees 0.00",
         "open orders 2",
         "sold    0.001  @ 299,732",
-        "bought  0.001  @ 299,731  +12.3 bp of fair  10 s ago",
+        "bought  0.001  @ 299,731  +12.3 bp of fair 300,100.0  10 s ago",
         "frames per s 11.2  resyncs 0  last –",
         "calibration  GO 30 s ago",
     ):
@@ -177,8 +177,113 @@ def test_hostile_text_never_reaches_the_screen(view: PipelineView, size: tuple[i
 def test_plain_line(view: PipelineView) -> None:
     assert status_line(view) == (
         "XBTMYR OK  mid 300,123.5  reservation 300,060.0  position 0.1012 XBT  orders 2  fills 12  pnl +1.25 MYR"
-        "  |  silent: gateway XBTMYR"
     )
+
+
+def gateway_dead(view: PipelineView, **changes: object) -> PipelineView:
+    pieces = tuple(PieceView("gateway", "XBTMYR") if p.piece == "gateway" else p for p in view.pieces)
+    return replace(view, pieces=pieces, pairs=(replace(view.pairs[0], **changes),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [50, 80, 160])
+def test_a_dead_gateway_with_orders_is_the_headline(view: PipelineView, width: int) -> None:
+    dead = gateway_dead(view, account_age_ms=12_000.0)
+    text = draw(status_screen(dead), width, 40)
+    assert text.splitlines()[0].startswith("XBTMYR  ✖ GATEWAY DOWN: 2 orders may be live")
+    assert "open orders 2, may be live: no gateway" in text
+    if width >= 80:
+        assert "0.1012 XBT  12 s old" in text and "+1.25 MYR  12 s old" in text
+    line = status_line(dead)
+    assert line.startswith("XBTMYR OK  GATEWAY DOWN: 2 orders may be live  mid") and "account 12 s old" in line
+    silent = PieceView("gateway", "XBTMYR", view.pieces[0].health, 3_100.0)
+    assert "GATEWAY DOWN" in status_line(replace(view, pieces=(silent,)))
+
+
+def test_a_dead_gateway_and_no_known_orders_is_not_none(view: PipelineView) -> None:
+    dead = gateway_dead(view, orders=())
+    text = draw(status_screen(dead), 80)
+    assert "open orders: not known (no gateway)" in text and "GATEWAY DOWN" not in text
+    assert "open orders: not known (no gateway)" in status_line(dead) and "orders 0" not in status_line(dead)
+    # Redis itself is gone: no heartbeat was looked for, so nothing is said of the gateway.
+    assert "orders 0" in status_line(replace(dead, pieces=()))
+
+
+def test_an_unlisted_pair_in_trouble_has_a_line_on_a_small_screen(view: PipelineView) -> None:
+    quiet = tuple(replace(view.pairs[0], pair=f"PAIR{i}", orders=()) for i in range(9))
+    dead = gateway_dead(view).pairs[0]
+    many = replace(view, pairs=(*quiet, dead), pieces=(PieceView("gateway", "XBTMYR"),))
+    assert "XBTMYR  ✖ GATEWAY DOWN: 2 orders" in draw(status_screen(many), 80, 12)
+
+
+def test_no_figure_is_cut_inside_a_number(view: PipelineView) -> None:
+    full = view.pairs[0]
+    assert full.account and full.quotes
+    pair = replace(
+        full,
+        account=msgspec.structs.replace(full.account, inventory_target=D("0.100015")),
+        quotes=msgspec.structs.replace(
+            full.quotes, intents=[msgspec.structs.replace(i, size=D("0.024997")) for i in full.quotes.intents]
+        ),
+    )
+    narrow = replace(view, pairs=(pair,))
+    assert "our BID  0.024997 @ 299,730" in draw(status_screen(narrow), 30, 12)
+    for width in range(76, 110):
+        text = draw(status_screen(narrow), width, 40)
+        assert text.count("0.1000") == text.count("0.100015"), text
+        assert text.count("target 0") == text.count("target 0.100015"), text
+    for width in range(30, 76):
+        text = draw(status_screen(narrow), width, 40)
+        assert text.count("@ 2") == text.count("@ 299,73"), text
+
+
+def test_notes_wrap_and_say_their_pair(view: PipelineView) -> None:
+    note = "tier 1: pnl -12.34 MYR at 0.4 %; " + "this simulated account pays no maker fee; " * 2 + "the end"
+    text = draw(status_screen(replace(view, notes=(note,))), 80)
+    assert "tier 1: pnl -12.34 MYR" in text and "the end" in text
+    other = replace(view.pairs[0], pair="ETHMYR")
+    two = replace(view, pairs=(view.pairs[0], other), notes=("tier 1: pnl +1 MYR", "tier 1: pnl +2 MYR"))
+    text = draw(status_screen(two), 80)
+    assert "XBTMYR: tier 1: pnl +1 MYR" in text and "ETHMYR: tier 1: pnl +2 MYR" in text
+
+
+def test_a_quoter_that_wants_nothing_says_why(view: PipelineView) -> None:
+    full = view.pairs[0]
+    assert full.quotes
+    what = "waiting for kappa (3 of 10 taker orders seen)"
+
+    def wanting(*sides: SideReport) -> PipelineView:
+        assert full.quotes
+        quotes = msgspec.structs.replace(full.quotes, intents=[], reservation=None, fair=None, sides=list(sides))
+        return replace(view, pairs=(replace(view.pairs[0], pair="ETHMYR"), replace(full, quotes=quotes)))
+
+    warm = wanting(*(SideReport(side=side, why=Why.WARMING_UP, detail=what) for side in Side))
+    assert f"XBTMYR WARMING_UP: {what}  mid" in status_line(warm) and "reservation –" not in status_line(warm)
+    assert "ETHMYR OK" in status_line(warm)
+    assert f"XBTMYR  300,123.5 MYR  ▲ WARMING_UP: {what}" in draw(status_screen(warm), 100)
+    mixed = wanting(SideReport(side=Side.BID, why=Why.NO_BALANCE), SideReport(side=Side.ASK, why=Why.MIN_SIZE))
+    assert "XBTMYR NO QUOTES: BID NO_BALANCE, ASK MIN_SIZE" in status_line(mixed)
+    assert "XBTMYR NO QUOTES  mid" in status_line(wanting())
+    # A book that is not fine is the first thing to know.
+    late = replace(warm, pairs=(replace(warm.pairs[1], tick_age_ms=9e3),))
+    assert "✖ STALE" in draw(status_screen(late), 100)
+
+
+def test_a_cooldown_counts_down(view: PipelineView) -> None:
+    full = view.pairs[0]
+    assert full.quotes
+    report = SideReport(side=Side.BID, why=Why.COOLDOWN, detail="filled", next_ms=view.now_ms + 31_000)
+    quotes = msgspec.structs.replace(full.quotes, intents=full.quotes.intents[1:], sides=[report])
+    text = draw(status_screen(replace(view, pairs=(replace(full, quotes=quotes),))), 80)
+    assert "our BID      COOLDOWN for 31 s: filled" in text
+
+
+def test_before_anything_was_read_it_is_starting(view: PipelineView) -> None:
+    nothing = PipelineView("", "127.0.0.1:6379", 0)
+    assert status_line(nothing) == "starting"
+    assert "▲ STARTING" in draw(status_screen(nothing), 80)
+    assert status_line(replace(nothing, venue="no venue is claimed")) == "no pair on this Redis"
+    waiting = replace(nothing, notes=("waiting: nothing listens",))
+    assert status_line(waiting) == "waiting: nothing listens" and "waiting: nothing" in draw(status_screen(waiting), 80)
 
 
 def test_piece_states(health: Health) -> None:
