@@ -126,6 +126,8 @@ class Desk:
                 working.put(order, book(order, trade.amounts, now.exchange_ms), now)
                 continue
             working.strangers[ours] = working.strangers.get(ours, Amounts()) + trade.amounts
+            if self.ledger.first_ms is not None and trade.ts_ms < self.ledger.first_ms:
+                continue
             shared.balances.shift(self.base, trade.amounts.net_base(trade.side), now.mono_ns)
             shared.balances.shift(self.counter, trade.amounts.net_counter(trade.side), now.mono_ns)
         missing = bool(working.unbooked)

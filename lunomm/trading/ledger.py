@@ -138,7 +138,9 @@ class Ledger:
         if self.inventory is None:
             self._entries.append(entry)
         elif isinstance(entry, Fill):
-            self.inventory.fill(entry)
+            # A fill from before this journal's first start (its predecessor was moved away) is in the opening already.
+            if self.first_ms is None or entry.ts_ms >= self.first_ms:
+                self.inventory.fill(entry)
         else:
             self.inventory.flow(entry.base, entry.counter, entry.mark)
 

@@ -67,7 +67,7 @@ def test_any_order_and_each_killed_alone(desk: Desk) -> None:
 
     # Nobody needs calibrate to go on.
     kill(running["calibrate"])
-    assert desk.two_sided() or wait_until(desk.two_sided, 15, "quotes without calibrate")
+    wait_until(desk.two_sided, 20, "quotes without calibrate")
 
     shown = desk.run("status", "--json")
     assert shown.code == 0, shown.err
@@ -109,7 +109,7 @@ def test_a_second_gateway_quote_and_book_are_refused(desk: Desk) -> None:
         second = desk.run(*TYPED[name], "--for", "20")
         assert second.code == 6, (name, second.err)
         assert second.error_line.startswith("lunomm: ")
-    assert desk.two_sided()
+    wait_until(desk.two_sided, 20, "the first ones go on")
 
 
 def test_position_journal_and_balance_agree_to_the_last_digit(desk: Desk) -> None:

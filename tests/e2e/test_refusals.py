@@ -110,4 +110,4 @@ def test_another_venue_on_this_redis_is_refused(desk: Desk) -> None:
         assert done.code == 5, done.err
         assert "api.luno.com" in done.err and "127.0.0.1" in done.err
         assert "canary" not in done.err + done.out
-    assert desk.two_sided()
+    wait_until(desk.two_sided, 20, "the first ones go on")

@@ -84,7 +84,7 @@ def test_a_second_up_of_the_same_pair_is_refused(desk: Desk) -> None:
     second = desk.run("up", "--for", "20")
     assert second.code == 6, second.err
     assert second.error_line.startswith("lunomm: ")
-    assert desk.two_sided()
+    wait_until(desk.two_sided, 20, "the first ones go on")
 
 
 def test_a_plain_line_without_a_terminal(desk: Desk) -> None:

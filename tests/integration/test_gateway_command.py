@@ -212,7 +212,7 @@ async def test_a_life(redis_server, state_dir):
         assert await here.has()
         assert await here.bus.hash_get(ORDERS, PAIR) == {}
         numbers = [update.number for _, update in await here.bus.read(ORDER_UPDATES, PAIR)]
-        assert numbers == list(range(1, len(numbers) + 1))
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         states = [state for (state,) in journal(state_dir).execute("SELECT DISTINCT state FROM orders")]
         assert states == ["CANCELLED"]
 
@@ -239,7 +239,9 @@ async def test_fills_agree_everywhere(redis_server, state_dir):
         assert [(f[0], D(f[1]), D(f[2])) for f in fills] == [(r.sequence, D(r.base), D(r.counter)) for r in ours]
         streamed = await here.bus.read(FILLS, PAIR)
         assert [(fill.sequence, fill.volume) for _, fill in streamed] == [(f[0], D(f[1])) for f in fills]
-        assert all(fill.fair is not None and fill.maker for _, fill in streamed)
+        assert all(fill.maker for _, fill in streamed)
+        # What filled while no gateway lived was met by no fair price anybody knew.
+        assert sum(fill.fair is not None for _, fill in streamed) >= 2
         base = sum((D(f[1]) if f[5] == "BID" else -D(f[1])) - D(f[3]) for f in fills)
         counter = sum((-D(f[2]) if f[5] == "BID" else D(f[2])) - D(f[4]) for f in fills)
         held = {row.asset: D(row.balance) for row in await here.rest.balances()}

@@ -195,11 +195,7 @@ def test_an_orphan_whose_trade_row_came_first_is_accounted_for(answers: str) -> 
     assert d.core.shared.halted is None
 
 
-# Known and open: the opening is taken from balances that hold the fill already, then the fill is put on top of it.
-TWICE = pytest.mark.xfail(reason="a fill of ours read before the opening counts twice in the position", strict=True)
-
-
-@pytest.mark.parametrize("answers", ["BTL", pytest.param("TBL", marks=TWICE), pytest.param("TLB", marks=TWICE)])
+@pytest.mark.parametrize("answers", ["BTL", "TBL", "TLB"])
 def test_the_position_after_an_orphan_is_what_the_account_holds(answers: str) -> None:
     """Whichever answer came first, its fill is in the opening or on top of it, not both."""
     d, _ = over_an_orphan(answers)
