@@ -173,12 +173,13 @@ def _heading(pair: PairView, now_ms: int, dead_gateway: bool) -> Text:
 
 
 def _notes(view: PipelineView, width: int) -> list[RenderableType]:
-    """Two notes, wrapped: a figure at a line's end is not cut off. With several pairs each says whose it is."""
+    """Two notes, wrapped, or four in a row each: what matters stands first. Of several pairs each says whose."""
     notes = [safe(note, 300) for note in view.notes]
+    rows = 2 if len(notes) <= 2 else 1
     if len(view.pairs) > 1 and len(notes) == len(view.pairs):
         names = [safe(pair.pair, 20) for pair in view.pairs]
         notes = [note if note.startswith(name) else f"{name}: {note}" for name, note in zip(names, notes, strict=True)]
-    return [line((row, palette.MUTED)) for note in notes[:2] for row in wrapped(note, width)]
+    return [line((row, palette.MUTED)) for note in notes[:4] for row in wrapped(note, width, rows)]
 
 
 def _problems(view: PipelineView) -> list[str]:

@@ -291,3 +291,11 @@ def test_piece_states(health: Health) -> None:
     assert piece_state(PieceView("book", "X", health, 100.0))[0] == "OK"
     assert piece_state(PieceView("book", "X", health, 3_100.0))[0] == "SILENT"
     assert piece_state(PieceView("book", "X", health, None))[0] == "SILENT"
+
+
+def test_the_notes_of_many_pairs_are_a_row_each(view: PipelineView) -> None:
+    pairs = tuple(replace(view.pairs[0], pair=f"PAIR{i}") for i in range(3))
+    notes = tuple(f"tier 1: pnl +{i} MYR; " + "this account pays no maker fee; " * 4 for i in range(3))
+    text = draw(status_screen(replace(view, pairs=pairs, notes=notes)), 80)
+    for i in range(3):
+        assert f"PAIR{i}: tier 1: pnl +{i} MYR" in text
