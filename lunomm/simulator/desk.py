@@ -164,12 +164,13 @@ class Desk:
         base = base_units(rules, trade.lots)
         counter = counter_units(rules, trade.price * trade.lots)
         rates = self.rates(order.owner, request.pair)
-        fee = fee_units(
-            base if bid else counter,
-            rates.maker if maker else rates.taker,
-            rules.fee_scale,
-            truncate=self._behaviour.truncate_fees,
-        )
+        rate = rates.maker if maker else rates.taker
+        truncate = self._behaviour.truncate_fees
+        in_base = bid or self._behaviour.sell_fee_base
+        fee = fee_units(base if in_base else counter, rate, rules.fee_scale, truncate=truncate)
+        if in_base and not bid and fee > order.wallets[0].available:
+            # Nothing was put aside for it, and what is sold is gone: the rest of his base must be enough.
+            in_base, fee = False, fee_units(counter, rate, rules.fee_scale, truncate=truncate)
         if not bid:
             released = base
         elif request.price is None:
@@ -179,7 +180,7 @@ class Desk:
         order.filled_lots += trade.lots
         order.counter += trade.price * trade.lots
         order.reserved -= released
-        if bid:
+        if in_base:
             order.fee_base += fee
         else:
             order.fee_counter += fee
@@ -189,8 +190,8 @@ class Desk:
             now_ms,
             trade.price,
             trade.lots,
-            fee if bid else 0,
-            0 if bid else fee,
+            fee if in_base else 0,
+            0 if in_base else fee,
             trade.maker_side is Side.ASK,
             order,
         )
@@ -203,7 +204,7 @@ class Desk:
             self._row(self._ledger.pay(order.owner, rules.counter, counter), now_ms)
             self._row(self._ledger.pay(order.owner, rules.base, -base, released), now_ms)
         if fee:
-            self._row(self._ledger.charge(order.owner, rules.base if bid else rules.counter, fee), now_ms)
+            self._row(self._ledger.charge(order.owner, rules.base if in_base else rules.counter, fee), now_ms)
 
     def _row(self, row: Row | None, now_ms: int) -> None:
         if row is not None:

@@ -7,7 +7,7 @@ queues what the streams must send. The same seed gives the same markets at any s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -18,12 +18,15 @@ from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.draws import draws
 from lunomm.simulator.flow import Flow
 from lunomm.simulator.history import past_hour
+from lunomm.simulator.keys import Key, KeyRing
 from lunomm.simulator.ledger import FeeRates
 from lunomm.simulator.replay import Recorded, Replay
 from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue
 
 OWNER = "sim"
-"""The one visitor's account; also its key id and secret."""
+"""The usual visitor's account; also its key id and secret."""
+
+DEFAULT_KEY = Key(OWNER, OWNER, OWNER)
 
 _FIRST_SEQUENCE = 900_000_000
 _FIRST_TRADE = 30_000_000
@@ -57,8 +60,9 @@ class Setting:
 class Exchange:
     """A venue and what moves its markets."""
 
-    def __init__(self, venue: Venue, houses: Mapping[str, House], setting: Setting) -> None:
+    def __init__(self, venue: Venue, houses: Mapping[str, House], setting: Setting, keys: Sequence[Key] = ()) -> None:
         self.venue = venue
+        self.keys = KeyRing([DEFAULT_KEY, *keys])
         self.houses = houses
         self.setting = setting
 
@@ -98,10 +102,20 @@ class Exchange:
         return self.venue.engine(pair).snapshot_raw() if recorded is None else recorded
 
 
-def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: int, start_ns: int) -> Exchange:
+def seeded(
+    pairs: Sequence[str],
+    *,
+    profile: str | None,
+    seed: int,
+    fee_tier: int,
+    start_ns: int,
+    keys: Sequence[Key] = (),
+    switches: Behaviour | None = None,
+) -> Exchange:
     """The whole catalogue under a seeded flow, open since an hour at ``start_ns`` (exchange time, Unix ns).
 
-    profile: for the pairs named; None: each pair's own.
+    profile: for the pairs named; None: each pair's own. keys: beside the usual one; each account they speak for is
+    given the same money.
 
     Raises:
         UsageError: an unlisted pair, an unknown profile.
@@ -110,7 +124,7 @@ def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: in
     streams = {pair: draws(seed, pair) for pair in opened}
     specs = [MarketSpec(market.rules, _FIRST_SEQUENCE, _FIRST_TRADE) for market, _ in opened.values()]
     rules = [market.rules for market, _ in opened.values()]
-    venue = Venue(specs, [_account(rules, fee_tier)], draws(seed, "ids").ids)
+    venue = Venue(specs, _accounts(keys, rules, fee_tier), draws(seed, "ids").ids, switches)
     houses: dict[str, House] = {}
     truth: dict[str, dict[str, float | str | None]] = {}
     for index, (pair, (market, behaviour)) in enumerate(opened.items()):
@@ -122,11 +136,20 @@ def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: in
         truth[pair] = profiles.truth(behaviour, float(market.price))
     venue.drain()  # the opening of the books: nobody was there to see it
     main = profile or opened[next(iter(opened))][1].name
-    return Exchange(venue, houses, Setting(seed, main, None, fee_tier, truth))
+    return Exchange(venue, houses, Setting(seed, main, None, fee_tier, truth), keys)
 
 
-def replayed(rules: PairRules, frames: Iterable[Recorded], *, name: str, seed: int, fee_tier: int) -> Exchange:
-    """One market re-enacted from a recording; ``name`` is what to call it.
+def replayed(
+    rules: PairRules,
+    frames: Iterable[Recorded],
+    *,
+    name: str,
+    seed: int,
+    fee_tier: int,
+    keys: Sequence[Key] = (),
+    switches: Behaviour | None = None,
+) -> Exchange:
+    """One market re-enacted from a recording; ``name`` is what to call it. keys, switches: as :func:`seeded`.
 
     Raises:
         UsageError, BookError: as :class:`Replay`.
@@ -136,11 +159,12 @@ def replayed(rules: PairRules, frames: Iterable[Recorded], *, name: str, seed: i
     if first is None:
         raise UsageError(f"{name}: the tape is empty", code="BAD_TAPE")
     # Digits as recorded: padded to eight in 2021, trimmed since.
-    padded = Behaviour(padded_decimals='.00000000"' in first.raw[:4096])
-    venue = Venue([MarketSpec(rules)], [_account([rules], fee_tier)], draws(seed, "ids").ids, padded)
+    asked = switches or Behaviour()
+    style = replace(asked, padded_decimals=asked.padded_decimals or '.00000000"' in first.raw[:4096])
+    venue = Venue([MarketSpec(rules)], _accounts(keys, [rules], fee_tier), draws(seed, "ids").ids, style)
     house = Replay(venue, rules.pair, _chain(first, recorded))
     venue.drain()
-    return Exchange(venue, {rules.pair: house}, Setting(seed, None, name, fee_tier, {}))
+    return Exchange(venue, {rules.pair: house}, Setting(seed, None, name, fee_tier, {}), keys)
 
 
 def tape_rules(pair: str, inferred: PairRules) -> PairRules:
@@ -157,11 +181,11 @@ def _chain(first: Recorded, rest: Iterable[Recorded]) -> Iterable[Recorded]:
     yield from rest
 
 
-def _account(markets: Sequence[PairRules], fee_tier: int) -> AccountSpec:
+def _accounts(keys: Sequence[Key], markets: Sequence[PairRules], fee_tier: int) -> list[AccountSpec]:
     fees: dict[str, FeeRates] = {}
     balances: dict[str, Decimal] = {}
     for rules in markets:
         fees[rules.pair] = profiles.fees(fee_tier, rules.counter)
         balances[rules.base] = profiles.WALLET.get(rules.base, 1000 * rules.min_volume)
         balances[rules.counter] = profiles.WALLET.get(rules.counter, _RETAIL_COUNTER)
-    return AccountSpec(OWNER, balances, fees)
+    return [AccountSpec(owner, balances, fees) for owner in dict.fromkeys([OWNER, *(key.owner for key in keys)])]

@@ -11,6 +11,7 @@ from lunomm.luno.wire import ErrorBody
 
 _TABLE: dict[str, tuple[int, str]] = {
     "ErrUnauthorised": (401, "You are not authorised to access this route"),
+    "ErrApiKeyRevoked": (401, "Your API key has been revoked"),
     "ErrInsufficientPerms": (403, "Your API key does not have the permission this call needs"),
     "ErrTooManyRequests": (429, "You are exceeding the allowed request rate limit"),
     "ErrMarketUnavailable": (400, "Market not available"),
@@ -40,6 +41,7 @@ _TABLE: dict[str, tuple[int, str]] = {
     "ErrOrderNotFound": (404, "Cannot find that order"),
     "ErrNotFound": (404, "Not found"),
     "ErrLimitOutOfRange": (400, "Limit is out of range"),
+    "ErrInternal": (500, "Something went wrong, our bad"),
     "ErrInvalidAccountID": (400, "Invalid account id"),
 }
 

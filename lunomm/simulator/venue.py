@@ -14,7 +14,7 @@ is done to an engine, by whom ever, reaches the accounts concerned through the e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from lunomm.luno import wire
@@ -28,24 +28,29 @@ from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
 from lunomm.simulator.public_tape import Bar, Print, PublicTape
 from lunomm.simulator.refusals import VenueError, refuse
-from lunomm.simulator.user_messages import UserFrame
+from lunomm.simulator.user_messages import UserFrame, shuffled
 from lunomm.simulator.venue_specs import AccountSpec, MarketSpec, RawFrame
 from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder, order_v1, order_v2
 
 __all__ = ["AccountSpec", "MarketSpec", "RawFrame", "Venue", "VenueError"]
+
+CACHE_MS = 1000
+"""How old a cached order book may be."""
 
 _FIRST_ACCOUNT_ID = 5_107_320_945_106_870_001
 """Luno's account ids are numbers of up to 19 digits, too large for a float: so are ours."""
 
 
 class _Market:
-    __slots__ = ("engine", "quiet", "rules", "tape")
+    __slots__ = ("books", "engine", "quiet", "rules", "tape")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.rules = engine.rules
         self.tape = PublicTape()
         self.quiet = False
+        self.books: dict[Callable[[Engine], wire.OrderBookReply], tuple[int, wire.OrderBookReply]] = {}
+        """The last book of each kind and when it was made."""
 
 
 class Venue:
@@ -66,6 +71,7 @@ class Venue:
         self.ledger = Ledger()
         self._queue: deque[MarketFrame | RawFrame | UserFrame] = deque()
         self._markets: dict[str, _Market] = {}
+        self._source = source
         self._ids = OrderIds(source)
         self._desk = Desk(self.ledger, self.behaviour, self._queue.append)
         self._next_account_id = _FIRST_ACCOUNT_ID
@@ -99,7 +105,7 @@ class Venue:
         """Everything to be sent since the last call, in order; all but UserFrame have ``pair`` and ``raw``."""
         frames = list(self._queue)
         self._queue.clear()
-        return frames
+        return shuffled(frames, self._source) if self.behaviour.shuffle_messages else frames
 
     def open_account(self, account: AccountSpec) -> None:
         """Every asset of a listed market gets an account, with nothing in it where the spec says nothing."""
@@ -156,11 +162,11 @@ class Venue:
             [public_replies.ticker(market.engine, market.tape, now_ms) for market in self._chosen(pairs)]
         )
 
-    def orderbook_top(self, pair: str) -> wire.OrderBookReply:
-        return public_replies.orderbook_top(self._public(pair).engine)
+    def orderbook_top(self, pair: str, now_ms: int = 0) -> wire.OrderBookReply:
+        return self._cached(pair, now_ms, public_replies.orderbook_top)
 
-    def orderbook(self, pair: str) -> wire.OrderBookReply:
-        return public_replies.orderbook(self._public(pair).engine)
+    def orderbook(self, pair: str, now_ms: int = 0) -> wire.OrderBookReply:
+        return self._cached(pair, now_ms, public_replies.orderbook)
 
     def trades(self, now_ms: int, pair: str, since_ms: int | None = None) -> wire.PublicTrades:
         market = self._public(pair)
@@ -192,7 +198,7 @@ class Venue:
             raise refuse("ErrInvalidArguments", detail="state must be PENDING or COMPLETE")
         live = None if not state else state == "PENDING"
         rows = [order_v1(order) for order in self._list(owner, pair, live, created_before_ms, limit)]
-        return wire.OrdersV1(rows or (None if self.behaviour.null_lists else []))
+        return wire.OrdersV1(rows or ([] if self.behaviour.null_lists == "none" else None))
 
     def listorders_v2(
         self,
@@ -379,6 +385,17 @@ class Venue:
         if order is None:
             raise refuse("ErrOrderNotFound")
         return order
+
+    def _cached(self, pair: str, now_ms: int, make: Callable[[Engine], wire.OrderBookReply]) -> wire.OrderBookReply:
+        """A book made now, or within the last second where that is the behaviour."""
+        market = self._public(pair)
+        if not self.behaviour.cached_book:
+            return make(market.engine)
+        made_ms, reply = market.books.get(make, (-CACHE_MS, None))
+        if reply is None or now_ms - made_ms >= CACHE_MS:
+            reply = make(market.engine)
+            market.books[make] = now_ms, reply
+        return reply
 
     def _chosen(self, pairs: Sequence[str]) -> list[_Market]:
         return [market for pair, market in self._markets.items() if not pairs or pair in pairs]

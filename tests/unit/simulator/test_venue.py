@@ -647,7 +647,7 @@ def test_order_lists_newest_first_by_state_pair_and_age(venue: Venue) -> None:
     with pytest.raises(VenueError):
         venue.listorders_v1("ann", state="OPEN")
     assert venue.listorders_v1("bob").orders is None
-    assert new_venue(Behaviour(null_lists=False)).listorders_v1("bob").orders == []
+    assert new_venue(Behaviour(null_lists="none")).listorders_v1("bob").orders == []
 
 
 def test_an_order_is_read_by_exactly_one_name(venue: Venue) -> None:
@@ -729,3 +729,42 @@ def test_names_are_unique_and_amounts_fit_the_ledger() -> None:
 
 def test_the_same_seed_gives_the_same_ids() -> None:
     assert post(new_venue()) == post(new_venue())
+
+
+# --- switches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_seller_can_pay_his_fee_in_base_while_he_has_any() -> None:
+    venue = new_venue(Behaviour(sell_fee_base=True))
+    order_id = post(venue, type="ASK", price="300000", volume="0.001")
+    order = venue.order_v2("ann", order_id)
+    assert (order.fee_base, order.fee_counter) == ("0.000006", "0.00")
+    assert money(venue, "ann", "XBT") == ("0.098994", "0.00")
+    sound(venue)
+    poor = new_venue(Behaviour(sell_fee_base=True))
+    poor.open_account(AccountSpec("eve", {"XBT": Decimal("0.001")}, {PAIR: TIER_1}))
+    order = poor.order_v2("eve", post(poor, "eve", type="ASK", price="300000", volume="0.001"))
+    assert (order.fee_base, order.fee_counter) == ("0.00", "1.80")
+    sound(poor)
+
+
+def test_user_messages_of_one_instant_can_come_in_any_order_and_none_is_lost() -> None:
+    plain, mixed = new_venue(), new_venue(Behaviour(shuffle_messages=True))
+    for venue in (plain, mixed):
+        for step in range(4):
+            post(venue, now=NOW + step, price="300004", volume="0.0005")
+    expected, found = plain.drain(), mixed.drain()
+    assert [frame.raw for frame in found] != [frame.raw for frame in expected]
+    assert sorted(frame.raw for frame in found) == sorted(frame.raw for frame in expected)
+    assert [frame.timestamp_ms for frame in found] == [frame.timestamp_ms for frame in expected]
+
+
+def test_a_cached_book_is_at_most_a_second_old() -> None:
+    venue, fresh = new_venue(Behaviour(cached_book=True)), new_venue()
+    before = venue.orderbook(PAIR, NOW)
+    for each in (venue, fresh):
+        post(each)
+    assert venue.orderbook(PAIR, NOW + 999) == before
+    assert fresh.orderbook(PAIR, NOW + 999) != before
+    assert venue.orderbook_top(PAIR, NOW + 999).bids[0].price == "300001.00"
+    assert venue.orderbook(PAIR, NOW + 1000).bids[0].price == "300001.00"
