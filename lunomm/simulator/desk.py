@@ -100,11 +100,15 @@ class Desk:
             raise refuse("ErrDuplicateClientOrderID")
         if request.reserve > self._ledger.wallet(owner, _pays(request, rules)).available:
             raise refuse("ErrInsufficientFunds")
-        if not self._behaviour.self_trade and _meets_own(owner, request, engine):
+        if not request.stop_direction and not self.may_trade(owner, request, engine):
             raise refuse("ErrInvalidArguments", detail="the order would trade with your own")
 
+    def may_trade(self, owner: str, request: OrderRequest, engine: Engine) -> bool:
+        """Whether the order, entering the book now, keeps to the rule on trades with oneself."""
+        return self._behaviour.self_trade or not _meets_own(owner, request, engine)
+
     def accept(self, order_id: str, owner: str, request: OrderRequest, text: MarketText, now_ms: int) -> VisitorOrder:
-        """Create an admitted order: money locked, order PENDING."""
+        """Create an admitted order: money locked, order PENDING, or AWAITING its stop price."""
         rules = text.rules
         wallets = (self._ledger.wallet(owner, rules.base), self._ledger.wallet(owner, rules.counter))
         order = VisitorOrder(order_id, owner, request, now_ms, text, wallets)
@@ -113,11 +117,16 @@ class Desk:
         if request.client_order_id:
             self._by_client_id[owner, request.client_order_id] = order
         self._row(self._ledger.reserve(owner, _pays(request, rules), request.reserve), now_ms)
-        if self._behaviour.send_awaiting:
+        if self._behaviour.send_awaiting or request.stop_direction:
             self._emit(status_message(order, now_ms))
+        if not request.stop_direction:
+            self.working(order, now_ms)
+        return order
+
+    def working(self, order: VisitorOrder, now_ms: int) -> None:
+        """The order goes to its book: PENDING."""
         order.status = "PENDING"
         self._emit(status_message(order, now_ms))
-        return order
 
     def settle(self, trade: Trade, rules: PairRules, now_ms: int) -> None:
         """Move the money of one trade and finish an order it has used up; the rest of a taker is its caller's."""

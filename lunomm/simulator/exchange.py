@@ -86,6 +86,8 @@ class Exchange:
             if due is None or house is None or due > now_ns:
                 return True
             house.act(now_ns)
+            for pair in self.venue.trigger_stops(due // 1_000_000):
+                self.visited(pair, due // 1_000_000)
         next_due = self.next_ns
         return next_due is None or next_due > now_ns
 

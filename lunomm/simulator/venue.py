@@ -22,6 +22,7 @@ from lunomm.market.rules import MarketStatus, Side
 from lunomm.simulator import order_checks, private_replies, public_replies
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.desk import Desk
+from lunomm.simulator.intake import Intake
 from lunomm.simulator.ledger import SCALE, Ledger
 from lunomm.simulator.matching import Engine
 from lunomm.simulator.messages import MarketFrame
@@ -30,7 +31,7 @@ from lunomm.simulator.public_tape import Bar, Print, PublicTape
 from lunomm.simulator.refusals import VenueError, refuse
 from lunomm.simulator.user_messages import UserFrame, shuffled
 from lunomm.simulator.venue_specs import AccountSpec, MarketSpec, RawFrame
-from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder, order_v1, order_v2
+from lunomm.simulator.visitor_orders import VisitorOrder, order_v1, order_v2
 
 __all__ = ["AccountSpec", "MarketSpec", "RawFrame", "Venue", "VenueError"]
 
@@ -73,7 +74,9 @@ class Venue:
         self._markets: dict[str, _Market] = {}
         self._source = source
         self._ids = OrderIds(source)
+        self._engines: dict[str, Engine] = {}
         self._desk = Desk(self.ledger, self.behaviour, self._queue.append)
+        self._intake = Intake(self._desk, self._ids, self._engines, self.behaviour)
         self._next_account_id = _FIRST_ACCOUNT_ID
         for market in markets:
             rules = market.rules
@@ -82,6 +85,7 @@ class Venue:
             engine = Engine(
                 rules, market.first_sequence, self._ids, first_trade=market.first_trade, behaviour=self.behaviour
             )
+            self._engines[rules.pair] = engine
             self._markets[rules.pair] = listed = _Market(engine)
             engine.listener = lambda frame, listed=listed: self._on_frame(listed, frame)
         for account in accounts:
@@ -128,6 +132,10 @@ class Venue:
 
     def set_status(self, now_ms: int, pair: str, status: MarketStatus) -> None:
         self._markets[pair].engine.set_status(now_ms, status)
+
+    def trigger_stops(self, now_ms: int) -> list[str]:
+        """To be called after each action of the house: stop orders its trades set off enter. The markets touched."""
+        return self._intake.trigger(now_ms)
 
     def visited(self, pair: str) -> bool:
         """Whether any visitor has ever had an order in this market."""
@@ -280,8 +288,6 @@ class Venue:
     ) -> wire.PostOrderReply:
         market = self._private(pair)
         order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
-        if stop_price or stop_direction:
-            raise refuse("ErrInvalidArguments", detail="this simulated exchange takes no stop orders")
         self._desk.check_accounts(owner, market.rules, base_account_id, counter_account_id)
         request = order_checks.limit_order(
             market.rules,
@@ -292,8 +298,9 @@ class Venue:
             post_only=post_only,
             client_order_id=client_order_id,
         )
+        request = order_checks.stop(request, market.engine, stop_price, stop_direction)
         order_checks.trading(market.engine.status, post_only=post_only)
-        return self._submit(now_ms, owner, market, request)
+        return self._intake.submit(now_ms, owner, request)
 
     def marketorder(
         self,
@@ -321,7 +328,7 @@ class Venue:
             counter_volume=counter_volume,
             client_order_id=client_order_id,
         )
-        return self._submit(now_ms, owner, market, request)
+        return self._intake.submit(now_ms, owner, request)
 
     def stoporder(self, now_ms: int, owner: str, order_id: str) -> wire.StopOrderReply:
         order = self._desk.order(owner, order_id)
@@ -330,36 +337,10 @@ class Venue:
                 return wire.StopOrderReply(False)
             gone = 404 if self.behaviour.cancel_gone == "404" else 400
             raise refuse("ErrCannotStopUnknownOrNonPendingOrder", status=gone)
-        order.expired_ms = now_ms
-        self._markets[order.request.pair].engine.cancel(now_ms, order_id)
+        self._intake.cancel(now_ms, order)
         return wire.StopOrderReply(True)
 
     # --- inside ----------------------------------------------------------------------------------------------------
-
-    def _submit(self, now_ms: int, owner: str, market: _Market, request: OrderRequest) -> wire.PostOrderReply:
-        """Funds, then the book: a refused order leaves no trace but, if post-only, an empty frame."""
-        engine = market.engine
-        self._desk.admit(owner, request, market.rules, engine)
-        if request.post_only and request.price is not None and engine.would_trade(request.side, request.price):
-            engine.skip(now_ms)
-            raise refuse("ErrOrderCanceled")
-        order_id = self._ids.next()
-        while order_id in engine.orders or self._desk.knows(order_id):
-            order_id = self._ids.next()
-        order = self._desk.accept(order_id, owner, request, engine.text, now_ms)
-        placed = engine.place(
-            now_ms,
-            owner,
-            request.side,
-            request.price,
-            request.lots,
-            tif=request.tif,
-            post_only=request.post_only,
-            order_id=order_id,
-        )
-        if not placed.resting_lots and order.live:
-            self._desk.finish(order, engine.timestamp_ms)
-        return wire.PostOrderReply(order_id)
 
     def _on_frame(self, market: _Market, frame: MarketFrame) -> None:
         if not market.quiet:
@@ -370,6 +351,8 @@ class Venue:
             market.tape.add(Print(trade.sequence, now_ms, trade.price, trade.lots, is_buy))
             if trade.maker_owner is not None or trade.taker_owner is not None:
                 self._desk.settle(trade, market.rules, now_ms)
+        if frame.trades:
+            self._intake.stops.traded(market.rules.pair, (trade.price for trade in frame.trades))
         if frame.delete_id is not None:
             self._desk.removed(frame.delete_id, now_ms)
 

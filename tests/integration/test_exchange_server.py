@@ -772,3 +772,33 @@ async def test_a_reply_is_written_in_the_chosen_style() -> None:
         assert refused.json()["error_action"] == {}
         assert len((await place.get("/api/1/ticker", pair=PAIR))["bid"].partition(".")[2]) == 18
         assert (await place.get("/api/exchange/2/listorders"))["orders"] is None
+
+
+async def test_a_stop_order_is_set_off_by_the_flow_and_seen_on_both_streams_only_then() -> None:
+    async with market() as (place, clock), place.stream() as book, place.user_stream() as user:
+        for stream in (book, user):
+            await stream.send(LOG_IN)
+        await received(book)
+        await until(lambda: place.server.streams.open == 2)
+        last = int(float((await place.get("/api/1/ticker", pair=PAIR))["last_trade"]))
+        order_id = await place.order("BID", last - 9000, stop_price=last + 1, stop_direction="RELATIVE_LAST_TRADE")
+        assert (await place.get(f"/api/exchange/2/orders/{order_id}"))["status"] == "AWAITING"
+        assert (await received(user, 2))[1]["order_status_update"]["status"] == "AWAITING"
+        for _ in range(600):
+            clock.forward(1)
+            if (await place.get(f"/sim/truth/api/exchange/2/orders/{order_id}"))["status"] == "PENDING":
+                break
+        assert (await received(user))[0]["order_status_update"] == {
+            "order_id": order_id,
+            "client_order_id": "",
+            "market_id": PAIR,
+            "status": "PENDING",
+        }
+        top = 0.0
+        while True:
+            (frame,) = await received(book)
+            for trade in frame["trade_updates"]:
+                top = max(top, float(trade["counter"]) / float(trade["base"]))
+            if (frame["create_update"] or {}).get("order_id") == order_id:
+                break
+        assert top > last
