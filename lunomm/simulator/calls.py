@@ -151,7 +151,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call("GET", "/api/exchange/1/candles", ANY_KEY, _candles),
     Call("GET", "/api/1/balance", R_BALANCE, lambda e, r: e.venue.balance(r.owner, r.given.all("assets"))),
-    Call("GET", "/api/1/fee_info", R_ORDERS, lambda e, r: e.venue.fee_info(r.owner, r.given.text("pair"))),
+    Call("GET", "/api/1/fee_info", R_ORDERS, lambda e, r: e.venue.fee_info(r.owner, r.given.text("pair"), r.now_ms)),
     Call("POST", "/api/1/postorder", W_ORDERS, _postorder, acts=True),
     Call("POST", "/api/1/marketorder", W_ORDERS, _marketorder, acts=True),
     Call("POST", "/api/1/stoporder", W_ORDERS, _stoporder, acts=True),

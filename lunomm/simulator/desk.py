@@ -7,6 +7,7 @@ COMPLETE, then the rest of the reserve. The real order is unknown, clients may r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from lunomm.market.rules import PairRules, Side
@@ -18,6 +19,9 @@ from lunomm.simulator.order_checks import base_units, counter_units
 from lunomm.simulator.refusals import refuse
 from lunomm.simulator.user_messages import UserFrame, balance_message, fill_message, status_message
 from lunomm.simulator.visitor_orders import Fill, OrderRequest, VisitorOrder
+
+DAY_MS = 86_400_000
+MONTH_DAYS = 30
 
 
 class Desk:
@@ -33,6 +37,8 @@ class Desk:
         self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
         self._visited: set[str] = set()
         self._fills: dict[tuple[str, str], list[Fill]] = {}
+        self._traded: dict[tuple[str, str], Counter[int]] = {}
+        """Counter money traded by (owner, asset) and day, 10**-18."""
 
     # --- accounts --------------------------------------------------------------------------------------------------
 
@@ -80,6 +86,12 @@ class Desk:
     def fills(self, owner: str, pair: str) -> list[Fill]:
         """Oldest first."""
         return self._fills.get((owner, pair), [])
+
+    def month_volume(self, owner: str, asset: str, now_ms: int) -> int:
+        """Traded for ``asset`` in the thirty days before today (UTC), over all markets, 10**-18."""
+        today = now_ms // DAY_MS
+        days: Mapping[int, int] = self._traded.get((owner, asset), {})
+        return sum(amount for day, amount in days.items() if today - MONTH_DAYS <= day < today)
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
@@ -186,6 +198,7 @@ class Desk:
             released = counter
         else:
             released = counter_units(rules, request.price * trade.lots)
+        self._traded.setdefault((order.owner, rules.counter), Counter())[now_ms // DAY_MS] += counter
         order.filled_lots += trade.lots
         order.counter += trade.price * trade.lots
         order.reserved -= released

@@ -94,7 +94,9 @@ class ExchangeServer:
             ClientDisconnect: _nobody,
             Exception: self._internal,
         }
-        return _LoopbackOnly(Starlette(routes=routes, exception_handlers=handlers))
+        app = Starlette(routes=routes, exception_handlers=handlers)
+        app.router.redirect_slashes = False  # a path with a slash too many is an unknown path
+        return _LoopbackOnly(app)
 
     async def keep_time(self) -> None:
         """Perform what is due when it is due, for ever; when behind, in batches with a turn for the others between."""

@@ -189,8 +189,10 @@ class Venue:
     def balance(self, owner: str, assets: Sequence[str] = ()) -> wire.Balances:
         return private_replies.balances(self.ledger, owner, assets)
 
-    def fee_info(self, owner: str, pair: str) -> wire.FeeInfo:
-        return private_replies.fee_info(self._desk.rates(owner, self._private(pair).rules.pair))
+    def fee_info(self, owner: str, pair: str, now_ms: int = 0) -> wire.FeeInfo:
+        """With the volume of the last thirty days in the market's counter asset, as of midnight UTC."""
+        volume = self._desk.month_volume(owner, self._private(pair).rules.counter, now_ms)
+        return private_replies.fee_info(self._desk.rates(owner, pair), volume)
 
     def listorders_v1(
         self,

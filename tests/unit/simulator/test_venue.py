@@ -881,3 +881,19 @@ def test_a_triggered_order_keeps_to_the_rule_on_trades_with_oneself() -> None:
     assert venue.order_v2("ann", other).status == "COMPLETE" and venue.order_v2("ann", other).base == "0.00"
     assert venue.order_v2("ann", mine).status == "PENDING"
     sound(venue)
+
+
+# --- thirty days ------------------------------------------------------------------------------------------------------
+
+
+def test_the_volume_of_thirty_days_is_as_of_midnight_and_of_one_account(venue: Venue) -> None:
+    day = 86_400_000
+    post(venue, price="300002", volume="0.0005")
+    assert venue.fee_info("ann", PAIR, NOW).thirty_day_volume == "0.00"
+    midnight = NOW // day * day + day
+    assert venue.fee_info("ann", PAIR, midnight - 1).thirty_day_volume == "0.00"
+    assert venue.fee_info("ann", PAIR, midnight).thirty_day_volume == "150.001"
+    assert venue.fee_info("ann", "LINKMYR", midnight).thirty_day_volume == "150.001"
+    assert venue.fee_info("bob", PAIR, midnight).thirty_day_volume == "0.00"
+    assert venue.fee_info("ann", PAIR, midnight + 30 * day - 1).thirty_day_volume == "150.001"
+    assert venue.fee_info("ann", PAIR, midnight + 30 * day).thirty_day_volume == "0.00"
