@@ -63,7 +63,7 @@ class Exchange:
     def __init__(self, venue: Venue, houses: Mapping[str, House], setting: Setting, keys: Sequence[Key] = ()) -> None:
         self.venue = venue
         self.keys = KeyRing([DEFAULT_KEY, *keys])
-        self.houses = houses
+        self.houses = dict(houses)
         self.setting = setting
 
     @property
@@ -96,6 +96,18 @@ class Exchange:
         house = self.houses.get(pair)
         if house is not None:
             house.repair(now_ms)
+
+    def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
+        """New scales or limits for an open market: all its orders go, and the house opens its book anew.
+
+        Raises:
+            ValueError: rules of another market, or a recording moves it.
+        """
+        house = self.houses[pair]
+        if not isinstance(house, Flow):
+            raise ValueError(f"{pair}: the rules of a recording do not change")
+        self.venue.change_rules(now_ms, pair, rules)
+        self.houses[pair] = house.reopened()
 
     def snapshot_raw(self, pair: str) -> str:
         """The first frame of a new market stream."""

@@ -18,16 +18,17 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from lunomm.luno import wire
-from lunomm.market.rules import MarketStatus, Side
+from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator import order_checks, private_replies, public_replies
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.desk import Desk
 from lunomm.simulator.intake import Intake
 from lunomm.simulator.ledger import SCALE, Ledger
+from lunomm.simulator.listing import Listing
 from lunomm.simulator.matching import Engine
 from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
-from lunomm.simulator.public_tape import Bar, Print, PublicTape
+from lunomm.simulator.public_tape import Bar, Print
 from lunomm.simulator.refusals import VenueError, refuse
 from lunomm.simulator.user_messages import UserFrame, shuffled
 from lunomm.simulator.venue_specs import AccountSpec, MarketSpec, RawFrame
@@ -35,23 +36,8 @@ from lunomm.simulator.visitor_orders import VisitorOrder, order_v1, order_v2
 
 __all__ = ["AccountSpec", "MarketSpec", "RawFrame", "Venue", "VenueError"]
 
-CACHE_MS = 1000
-"""How old a cached order book may be."""
-
 _FIRST_ACCOUNT_ID = 5_107_320_945_106_870_001
 """Luno's account ids are numbers of up to 19 digits, too large for a float: so are ours."""
-
-
-class _Market:
-    __slots__ = ("books", "engine", "quiet", "rules", "tape")
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.rules = engine.rules
-        self.tape = PublicTape()
-        self.quiet = False
-        self.books: dict[Callable[[Engine], wire.OrderBookReply], tuple[int, wire.OrderBookReply]] = {}
-        """The last book of each kind and when it was made."""
 
 
 class Venue:
@@ -71,7 +57,7 @@ class Venue:
         self.behaviour = behaviour or Behaviour()
         self.ledger = Ledger()
         self._queue: deque[MarketFrame | RawFrame | UserFrame] = deque()
-        self._markets: dict[str, _Market] = {}
+        self._markets: dict[str, Listing] = {}
         self._source = source
         self._ids = OrderIds(source)
         self._engines: dict[str, Engine] = {}
@@ -86,7 +72,7 @@ class Venue:
                 rules, market.first_sequence, self._ids, first_trade=market.first_trade, behaviour=self.behaviour
             )
             self._engines[rules.pair] = engine
-            self._markets[rules.pair] = listed = _Market(engine)
+            self._markets[rules.pair] = listed = Listing(engine)
             engine.listener = lambda frame, listed=listed: self._on_frame(listed, frame)
         for account in accounts:
             self.open_account(account)
@@ -132,6 +118,25 @@ class Venue:
 
     def set_status(self, now_ms: int, pair: str, status: MarketStatus) -> None:
         self._markets[pair].engine.set_status(now_ms, status)
+
+    def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
+        """New scales or limits while the exchange is open: every order, waiting ones too, is cancelled first.
+
+        Orders and fills of before keep the digits they were made with. The house has to open its book anew.
+
+        Raises:
+            ValueError: rules of another market, or finer than the ledger's 18 decimals.
+        """
+        market = self._markets[pair]
+        named = (rules.pair, rules.base, rules.counter)
+        if named != (pair, market.rules.base, market.rules.counter) or rules.price_scale + rules.volume_scale > SCALE:
+            raise ValueError(f"{pair}: these are not rules for this market")
+        for order in self._desk.orders(None, pair, live=True):
+            if order.status == "AWAITING":
+                self._intake.cancel(now_ms, order)
+        for order_id in list(market.engine.orders):
+            market.engine.cancel(now_ms, order_id)
+        market.regrid(rules)
 
     def trigger_stops(self, now_ms: int) -> list[str]:
         """To be called after each action of the house: stop orders its trades set off enter. The markets touched."""
@@ -344,7 +349,7 @@ class Venue:
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    def _on_frame(self, market: _Market, frame: MarketFrame) -> None:
+    def _on_frame(self, market: Listing, frame: MarketFrame) -> None:
         if not market.quiet:
             self._queue.append(frame)
         now_ms = frame.timestamp_ms
@@ -374,24 +379,18 @@ class Venue:
     def _cached(self, pair: str, now_ms: int, make: Callable[[Engine], wire.OrderBookReply]) -> wire.OrderBookReply:
         """A book made now, or within the last second where that is the behaviour."""
         market = self._public(pair)
-        if not self.behaviour.cached_book:
-            return make(market.engine)
-        made_ms, reply = market.books.get(make, (-CACHE_MS, None))
-        if reply is None or now_ms - made_ms >= CACHE_MS:
-            reply = make(market.engine)
-            market.books[make] = now_ms, reply
-        return reply
+        return market.cached(now_ms, make) if self.behaviour.cached_book else make(market.engine)
 
-    def _chosen(self, pairs: Sequence[str]) -> list[_Market]:
+    def _chosen(self, pairs: Sequence[str]) -> list[Listing]:
         return [market for pair, market in self._markets.items() if not pairs or pair in pairs]
 
-    def _public(self, pair: str) -> _Market:
+    def _public(self, pair: str) -> Listing:
         market = self._markets.get(pair)
         if market is None:
             raise refuse("ErrMarketUnavailable")
         return market
 
-    def _private(self, pair: str) -> _Market:
+    def _private(self, pair: str) -> Listing:
         market = self._markets.get(pair)
         if market is None:
             raise refuse("ErrInvalidMarketPair")

@@ -897,3 +897,37 @@ def test_the_volume_of_thirty_days_is_as_of_midnight_and_of_one_account(venue: V
     assert venue.fee_info("bob", PAIR, midnight).thirty_day_volume == "0.00"
     assert venue.fee_info("ann", PAIR, midnight + 30 * day - 1).thirty_day_volume == "150.001"
     assert venue.fee_info("ann", PAIR, midnight + 30 * day).thirty_day_volume == "0.00"
+
+
+# --- changes of a market ----------------------------------------------------------------------------------------------
+
+
+def test_new_scales_cancel_every_order_and_rewrite_the_past(venue: Venue) -> None:
+    filled = post(venue, price="300002", volume="0.0005")
+    resting, waiting = post(venue), post(venue, stop_price="300005", stop_direction="ABOVE")
+    venue.drain()
+    fine = msgspec.structs.replace(RULES, price_scale=2, volume_scale=4)
+    venue.change_rules(NOW + 1, PAIR, fine)
+    for order_id in (resting, waiting):
+        order = venue.order_v2("ann", order_id)
+        assert (order.status, order.limit_price) == ("COMPLETE", "300001.00")
+    assert venue.order_v2("ann", filled).counter == "150.001"
+    deletes = [frame for frame in venue.drain() if isinstance(frame, MarketFrame)]
+    assert len(deletes) == 7 and all(frame.delete_id for frame in deletes)
+    (info,) = venue.markets([PAIR]).markets
+    assert (info.price_scale, info.volume_scale) == (2, 4)
+    assert venue.ticker(NOW + 1, PAIR).last_trade == "300002.00"
+    assert venue.trades(NOW + 1, PAIR).trades[0].price == "300002.00"
+    sound(venue)
+    assert refused(venue, volume="0.00101") == ("ErrVolumeDenominationNotAllowed", 400)
+    again = post(venue, price="300001.25", volume="0.0011")
+    venue.engine(PAIR).place(NOW + 2, None, Side.ASK, 30000125, 5, tif=TimeInForce.IOC)
+    assert venue.order_v2("ann", again).counter == "150.000625"
+    sound(venue)
+
+
+@pytest.mark.parametrize("change", [{"pair": "XBTZAR"}, {"counter": "ZAR"}, {"price_scale": 12, "volume_scale": 7}])
+def test_rules_of_another_market_are_no_change(venue: Venue, change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="rules"):
+        venue.change_rules(NOW, PAIR, msgspec.structs.replace(RULES, **change))
+    assert venue.engine(PAIR).orders
