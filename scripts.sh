@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything from one place. Without an argument: set up what is missing, then run the pipeline on a simulated Luno.
 #   bash scripts.sh [PAIR...] [options of `lunomm up`]
-#   bash scripts.sh setup | test | lint | types | down | lock | help
+#   bash scripts.sh setup | test | lint | types | compat | down | lock | help
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="$root/.venv"
@@ -26,8 +26,10 @@ find_python() {
     die "needs Python 3.11 or newer, and none of python3, python3.13, python3.12, python3.11 is. Install one and run again"
 }
 
+# make_venv PYTHON [FOLDER]
 make_venv() {
-    local base="$1" log="$root/.venv.log"
+    local base="$1" venv="${2:-$venv}" log="$root/.venv.log"
+    local python="$venv/bin/python"
     rm -rf "$venv"
     # Debian without python3-venv has no ensurepip: then its own pip installs into a bare environment.
     if "$base" -m venv "$venv" >"$log" 2>&1; then
@@ -90,7 +92,26 @@ run_tests() {
     "$python" -m pytest -q -n "${LUNOMM_TEST_WORKERS:-auto}" --dist loadfile "$@"
 }
 
-# Make requirements.lock anew from pyproject.toml (needs uv): runtime first, then what only development needs.
+# Other people's Luno clients against the simulated exchange. ccxt pins what it needs, so they have an environment of
+# their own; the exchange they meet is started from .venv, as a user starts it.
+compat_clients() {
+    local venv_clients="$root/.venv-compat" lock="$root/tests/compat/requirements.lock" stamp want
+    local python_clients="$venv_clients/bin/python"
+    stamp="$venv_clients/.stamp"
+    want="$root $("$python" -c 'import hashlib, sys; print(sys.version_info[:2], hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$lock")"
+    if [[ ! -x "$python_clients" || ! -f "$stamp" || "$(cat "$stamp")" != "$want" ]]; then
+        say "installing the clients into .venv-compat (once, 170 MB) ..."
+        make_venv "$("$python" -c 'import sys; print(sys._base_executable)')" "$venv_clients"
+        "$python_clients" -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$lock" ||
+            die "installation failed (see above)"
+        printf '%s\n' "$want" >"$stamp"
+    fi
+    LUNOMM_PYTHON="$python" "$python_clients" -m pytest -q -c tests/compat/pytest.ini --rootdir tests/compat \
+        -p no:cacheprovider tests/compat "$@"
+}
+
+# Make requirements.lock anew from pyproject.toml (needs uv): runtime first, then what only development needs; and
+# that of the clients.
 lock() {
     command -v uv >/dev/null 2>&1 || die "lock needs uv on PATH"
     local common=(--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet) work
@@ -98,6 +119,7 @@ lock() {
     printf 'hatchling>=1.27\neditables>=0.5\n' >"$work/build.in"
     uv pip compile "$root/pyproject.toml" "$work/build.in" --extra dev "${common[@]}" -o "$work/all"
     uv pip compile "$root/pyproject.toml" "$work/build.in" -c "$work/all" "${common[@]}" -o "$work/runtime"
+    uv pip compile "$root/tests/compat/requirements.in" "${common[@]}" -o "$root/tests/compat/requirements.lock"
     python3 - "$work" "$root/requirements.lock" <<'PY'
 import re, sys
 work, target = sys.argv[1:]
@@ -121,8 +143,9 @@ bash scripts.sh setup                only set up (.venv, from requirements.lock)
 bash scripts.sh test [PYTEST ARGS]   every check: format, lint, types, tests
 bash scripts.sh lint                 format check and lint
 bash scripts.sh types                mypy --strict
+bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
-bash scripts.sh lock                 make requirements.lock anew (needs uv)
+bash scripts.sh lock                 make both requirements.lock anew (needs uv)
 bash scripts.sh help                 this
 Needs Python 3.11 or newer. The options of the pipeline: .venv/bin/lunomm up --help
 TEXT
@@ -142,6 +165,15 @@ case "${1:-}" in
     lint | types)
         setup all
         "$1"
+        ;;
+    compat)
+        if [[ "${2:-}" != clients ]]; then
+            say "compat: say which: clients"
+            exit 2
+        fi
+        shift 2
+        setup runtime
+        compat_clients "$@"
         ;;
     down)
         shift

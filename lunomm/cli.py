@@ -244,11 +244,18 @@ def exchange(
     tape: o.Tape = None,
     speed: o.Speed = 1.0,
     fee_tier: o.FeeTier = 0,
+    behaviour: o.Switches = None,
+    account: o.Accounts = None,
     json: o.Json = False,
     for_s: o.For = None,
     debug: o.Debug = False,
 ) -> None:
     """A simulated Luno on loopback: seeded order flow, or a recorded tape re-enacted."""
+    if behaviour is not None and "list" in behaviour:
+        from lunomm.simulator.behaviour import table
+
+        typer.echo(table())
+        return
     env = c.environment()
     options = c.ExchangeOptions(
         port=port,
@@ -258,6 +265,8 @@ def exchange(
         tape=tape,
         speed=speed,
         fee_tier=fee_tier,
+        behaviour=tuple(behaviour or ()),
+        accounts=tuple(account or ()),
     )
     common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
     _run("exchange", common, options)

@@ -115,6 +115,8 @@ TapeSpeed = Annotated[float | None, _float("--speed", "of the tape; default: as 
 Seed = Annotated[int, _whole("--seed", "of everything random in the simulated exchange", WORLD)]
 Profile = Annotated[str | None, _text("--profile", "behaviour of the simulated market", WORLD, "NAME")]
 FeeTier = Annotated[int, _whole("--fee-tier", "0: makers pay nothing; 1: Luno's entry tier", WORLD)]
+Switches = Annotated[list[str] | None, _text("--behaviour", "an open question; `list` lists", WORLD, "NAME=VALUE")]
+Accounts = Annotated[list[str] | None, _text("--account", "another key: [OWNER/]KEY:SECRET[:PERMS]", WORLD, "KEY")]
 Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one where that is taken", WORLD)]
 Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as venue `tape`")]
 Once = Annotated[bool, _flag("--once", "print once, even in a terminal")]

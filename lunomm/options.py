@@ -129,7 +129,10 @@ class GatewayOptions:
 
 @dataclass(frozen=True)
 class ExchangeOptions:
-    """port None: the usual one, or a free one where it is taken. speed: exchange seconds per wall second."""
+    """port None: the usual one, or a free one where it is taken. speed: exchange seconds per wall second.
+
+    behaviour: NAME=VALUE each. accounts: [ACCOUNT/]KEY:SECRET[:PERMISSIONS] each, beside the usual one.
+    """
 
     port: int | None = None
     seed: int = 1
@@ -138,6 +141,8 @@ class ExchangeOptions:
     tape: Path | None = None
     speed: float = 1.0
     fee_tier: int = 0
+    behaviour: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.port is not None and not 1 <= self.port <= 65535:

@@ -23,7 +23,9 @@ from lunomm.commands.venue_finder import FILE, ask, noted_exchange
 from lunomm.config import Common, ExchangeOptions
 from lunomm.errors import InstanceError, LunommError, UsageError
 from lunomm.simulator import profiles
-from lunomm.simulator.exchange import OWNER, Exchange, replayed, seeded, tape_rules
+from lunomm.simulator.behaviour import parse_behaviour
+from lunomm.simulator.exchange import Exchange, replayed, seeded, tape_rules
+from lunomm.simulator.keys import parse_key
 from lunomm.simulator.replay import Recorded
 from lunomm.simulator.server import ExchangeServer, bind
 from lunomm.tape.reader import Tape, TapeFrame, read_tape
@@ -99,6 +101,8 @@ async def _refuse_second(folder: Path) -> None:
 
 def _open(options: ExchangeOptions, wall_ms: int) -> tuple[Exchange, Clock]:
     """The exchange asked for, and its clock."""
+    keys = [parse_key(text) for text in options.accounts]
+    switches = parse_behaviour(options.behaviour)
     if options.tape is None:
         exchange = seeded(
             options.pairs,
@@ -106,13 +110,23 @@ def _open(options: ExchangeOptions, wall_ms: int) -> tuple[Exchange, Clock]:
             seed=options.seed,
             fee_tier=options.fee_tier,
             start_ns=wall_ms * 1_000_000,
+            keys=keys,
+            switches=switches,
         )
         return exchange, Clock(options.speed, wall_ms * 1_000_000, wall_ms * 1_000_000)
     if options.profile is not None:
         raise UsageError("--profile and --tape: a recording has no profile. Give one of them")
     tape = _read(options.tape, options.pairs[0])
     rules = tape_rules(tape.pair, tape.rules)
-    exchange = replayed(rules, _frames(tape), name=options.tape.name, seed=options.seed, fee_tier=options.fee_tier)
+    exchange = replayed(
+        rules,
+        _frames(tape),
+        name=options.tape.name,
+        seed=options.seed,
+        fee_tier=options.fee_tier,
+        keys=keys,
+        switches=switches,
+    )
     if tape.torn is not None:
         say(f"{options.tape}: {tape.torn}; the rest of it is used")
     anchor_ns = exchange.next_ns or tape.started_ns
@@ -236,7 +250,7 @@ class _Watch:
         counts = {pair: (engine.sequence, engine.next_trade) for pair, engine in engines.items()}
         self._samples.append((time.monotonic(), counts))
         self._filled = {
-            pair: sum(order.filled_lots > 0 for order in self._exchange.venue.orders(OWNER, pair)) for pair in engines
+            pair: sum(order.filled_lots > 0 for order in self._exchange.venue.orders(None, pair)) for pair in engines
         }
 
     def screen(self) -> Any:
@@ -285,7 +299,7 @@ class _Watch:
             updates_per_s=(after[pair][0] - before[pair][0]) / span_s,
             trades_per_min=(after[pair][1] - before[pair][1]) / span_s * 60,
             streams=self._server.streams.listeners(pair),
-            orders=len(venue.orders(OWNER, pair, live=True)),
+            orders=len(venue.orders(None, pair, live=True)),
             filled=self._filled.get(pair, 0),
             profile=str(truth.get("profile", "tape")),
             sigma_daily=None if sigma is None else sigma / 100,

@@ -199,6 +199,7 @@ def exchange_args(options: ExchangeOptions) -> list[str]:
     """The command line of ``lunomm exchange``, everything said."""
     args = ["exchange", *options.pairs, f"--seed={options.seed}", f"--fee-tier={options.fee_tier}"]
     args.append(f"--speed={options.speed!r}")
+    args += [f"--behaviour={setting}" for setting in options.behaviour]
     if options.profile is not None:
         args.append(f"--profile={options.profile}")
     if options.tape is not None:

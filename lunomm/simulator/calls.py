@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lunomm.simulator.exchange import Exchange
+from lunomm.simulator.keys import ANY_KEY, R_BALANCE, R_ORDERS, W_ORDERS
 from lunomm.simulator.parameters import Parameters
 from lunomm.simulator.refusals import refuse
 
@@ -27,11 +28,14 @@ Reply = msgspec.Struct | dict[str, object]
 
 @dataclass(frozen=True)
 class Call:
-    """One endpoint. acts: it may change a market, so the streams have something to send."""
+    """One endpoint. needs: permission bits (0: any valid key), None where no key is asked for.
+
+    acts: it may change a market, so the streams have something to send.
+    """
 
     method: str
     path: str
-    key: bool
+    needs: int | None
     answer: Callable[[Exchange, Request], Reply]
     acts: bool = False
 
@@ -134,30 +138,30 @@ def _networks(exchange: Exchange, request: Request) -> Reply:
 
 
 CALLS: tuple[Call, ...] = (
-    Call("GET", "/api/exchange/1/markets", False, lambda e, r: e.venue.markets(r.given.all("pair"))),
-    Call("GET", "/api/1/ticker", False, lambda e, r: e.venue.ticker(r.now_ms, r.given.text("pair"))),
-    Call("GET", "/api/1/tickers", False, lambda e, r: e.venue.tickers(r.now_ms, r.given.all("pair"))),
-    Call("GET", "/api/1/orderbook_top", False, lambda e, r: e.venue.orderbook_top(r.given.text("pair"))),
-    Call("GET", "/api/1/orderbook", False, lambda e, r: e.venue.orderbook(r.given.text("pair"))),
+    Call("GET", "/api/exchange/1/markets", None, lambda e, r: e.venue.markets(r.given.all("pair"))),
+    Call("GET", "/api/1/ticker", None, lambda e, r: e.venue.ticker(r.now_ms, r.given.text("pair"))),
+    Call("GET", "/api/1/tickers", None, lambda e, r: e.venue.tickers(r.now_ms, r.given.all("pair"))),
+    Call("GET", "/api/1/orderbook_top", None, lambda e, r: e.venue.orderbook_top(r.given.text("pair"), r.now_ms)),
+    Call("GET", "/api/1/orderbook", None, lambda e, r: e.venue.orderbook(r.given.text("pair"), r.now_ms)),
     Call(
         "GET",
         "/api/1/trades",
-        False,
+        None,
         lambda e, r: e.venue.trades(r.now_ms, r.given.text("pair"), r.given.number("since")),
     ),
-    Call("GET", "/api/exchange/1/candles", True, _candles),
-    Call("GET", "/api/1/balance", True, lambda e, r: e.venue.balance(r.owner, r.given.all("assets"))),
-    Call("GET", "/api/1/fee_info", True, lambda e, r: e.venue.fee_info(r.owner, r.given.text("pair"))),
-    Call("POST", "/api/1/postorder", True, _postorder, acts=True),
-    Call("POST", "/api/1/marketorder", True, _marketorder, acts=True),
-    Call("POST", "/api/1/stoporder", True, _stoporder, acts=True),
-    Call("GET", "/api/1/listorders", True, _listorders_v1),
-    Call("GET", "/api/1/orders/{id}", True, lambda e, r: e.venue.order_v1(r.owner, r.path_id)),
-    Call("GET", "/api/exchange/2/listorders", True, _listorders_v2),
-    Call("GET", "/api/exchange/2/orders/{id}", True, lambda e, r: e.venue.order_v2(r.owner, r.path_id)),
-    Call("GET", "/api/exchange/3/order", True, _order_v3),
-    Call("GET", "/api/1/listtrades", True, _listtrades),
-    Call("GET", "/api/1/send/networks", True, _networks),
+    Call("GET", "/api/exchange/1/candles", ANY_KEY, _candles),
+    Call("GET", "/api/1/balance", R_BALANCE, lambda e, r: e.venue.balance(r.owner, r.given.all("assets"))),
+    Call("GET", "/api/1/fee_info", R_ORDERS, lambda e, r: e.venue.fee_info(r.owner, r.given.text("pair"), r.now_ms)),
+    Call("POST", "/api/1/postorder", W_ORDERS, _postorder, acts=True),
+    Call("POST", "/api/1/marketorder", W_ORDERS, _marketorder, acts=True),
+    Call("POST", "/api/1/stoporder", W_ORDERS, _stoporder, acts=True),
+    Call("GET", "/api/1/listorders", R_ORDERS, _listorders_v1),
+    Call("GET", "/api/1/orders/{id}", R_ORDERS, lambda e, r: e.venue.order_v1(r.owner, r.path_id)),
+    Call("GET", "/api/exchange/2/listorders", R_ORDERS, _listorders_v2),
+    Call("GET", "/api/exchange/2/orders/{id}", R_ORDERS, lambda e, r: e.venue.order_v2(r.owner, r.path_id)),
+    Call("GET", "/api/exchange/3/order", R_ORDERS, _order_v3),
+    Call("GET", "/api/1/listtrades", R_ORDERS, _listtrades),
+    Call("GET", "/api/1/send/networks", ANY_KEY, _networks),
 )
 """Everything a market maker calls."""
 

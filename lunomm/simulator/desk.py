@@ -7,6 +7,7 @@ COMPLETE, then the rest of the reserve. The real order is unknown, clients may r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from lunomm.market.rules import PairRules, Side
@@ -18,6 +19,9 @@ from lunomm.simulator.order_checks import base_units, counter_units
 from lunomm.simulator.refusals import refuse
 from lunomm.simulator.user_messages import UserFrame, balance_message, fill_message, status_message
 from lunomm.simulator.visitor_orders import Fill, OrderRequest, VisitorOrder
+
+DAY_MS = 86_400_000
+MONTH_DAYS = 30
 
 
 class Desk:
@@ -33,6 +37,8 @@ class Desk:
         self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
         self._visited: set[str] = set()
         self._fills: dict[tuple[str, str], list[Fill]] = {}
+        self._traded: dict[tuple[str, str], Counter[int]] = {}
+        """Counter money traded by (owner, asset) and day, 10**-18."""
 
     # --- accounts --------------------------------------------------------------------------------------------------
 
@@ -81,6 +87,12 @@ class Desk:
         """Oldest first."""
         return self._fills.get((owner, pair), [])
 
+    def month_volume(self, owner: str, asset: str, now_ms: int) -> int:
+        """Traded for ``asset`` in the thirty days before today (UTC), over all markets, 10**-18."""
+        today = now_ms // DAY_MS
+        days: Mapping[int, int] = self._traded.get((owner, asset), {})
+        return sum(amount for day, amount in days.items() if today - MONTH_DAYS <= day < today)
+
     # --- acting ----------------------------------------------------------------------------------------------------
 
     def check_accounts(self, owner: str, rules: PairRules, base_id: int | None, counter_id: int | None) -> None:
@@ -100,11 +112,15 @@ class Desk:
             raise refuse("ErrDuplicateClientOrderID")
         if request.reserve > self._ledger.wallet(owner, _pays(request, rules)).available:
             raise refuse("ErrInsufficientFunds")
-        if not self._behaviour.self_trade and _meets_own(owner, request, engine):
+        if not request.stop_direction and not self.may_trade(owner, request, engine):
             raise refuse("ErrInvalidArguments", detail="the order would trade with your own")
 
+    def may_trade(self, owner: str, request: OrderRequest, engine: Engine) -> bool:
+        """Whether the order, entering the book now, keeps to the rule on trades with oneself."""
+        return self._behaviour.self_trade or not _meets_own(owner, request, engine)
+
     def accept(self, order_id: str, owner: str, request: OrderRequest, text: MarketText, now_ms: int) -> VisitorOrder:
-        """Create an admitted order: money locked, order PENDING."""
+        """Create an admitted order: money locked, order PENDING, or AWAITING its stop price."""
         rules = text.rules
         wallets = (self._ledger.wallet(owner, rules.base), self._ledger.wallet(owner, rules.counter))
         order = VisitorOrder(order_id, owner, request, now_ms, text, wallets)
@@ -113,11 +129,16 @@ class Desk:
         if request.client_order_id:
             self._by_client_id[owner, request.client_order_id] = order
         self._row(self._ledger.reserve(owner, _pays(request, rules), request.reserve), now_ms)
-        if self._behaviour.send_awaiting:
+        if self._behaviour.send_awaiting or request.stop_direction:
             self._emit(status_message(order, now_ms))
+        if not request.stop_direction:
+            self.working(order, now_ms)
+        return order
+
+    def working(self, order: VisitorOrder, now_ms: int) -> None:
+        """The order goes to its book: PENDING."""
         order.status = "PENDING"
         self._emit(status_message(order, now_ms))
-        return order
 
     def settle(self, trade: Trade, rules: PairRules, now_ms: int) -> None:
         """Move the money of one trade and finish an order it has used up; the rest of a taker is its caller's."""
@@ -164,22 +185,24 @@ class Desk:
         base = base_units(rules, trade.lots)
         counter = counter_units(rules, trade.price * trade.lots)
         rates = self.rates(order.owner, request.pair)
-        fee = fee_units(
-            base if bid else counter,
-            rates.maker if maker else rates.taker,
-            rules.fee_scale,
-            truncate=self._behaviour.truncate_fees,
-        )
+        rate = rates.maker if maker else rates.taker
+        truncate = self._behaviour.truncate_fees
+        in_base = bid or self._behaviour.sell_fee_base
+        fee = fee_units(base if in_base else counter, rate, rules.fee_scale, truncate=truncate)
+        if in_base and not bid and fee > order.wallets[0].available:
+            # Nothing was put aside for it, and what is sold is gone: the rest of his base must be enough.
+            in_base, fee = False, fee_units(counter, rate, rules.fee_scale, truncate=truncate)
         if not bid:
             released = base
         elif request.price is None:
             released = counter
         else:
             released = counter_units(rules, request.price * trade.lots)
+        self._traded.setdefault((order.owner, rules.counter), Counter())[now_ms // DAY_MS] += counter
         order.filled_lots += trade.lots
         order.counter += trade.price * trade.lots
         order.reserved -= released
-        if bid:
+        if in_base:
             order.fee_base += fee
         else:
             order.fee_counter += fee
@@ -189,8 +212,8 @@ class Desk:
             now_ms,
             trade.price,
             trade.lots,
-            fee if bid else 0,
-            0 if bid else fee,
+            fee if in_base else 0,
+            0 if in_base else fee,
             trade.maker_side is Side.ASK,
             order,
         )
@@ -203,7 +226,7 @@ class Desk:
             self._row(self._ledger.pay(order.owner, rules.counter, counter), now_ms)
             self._row(self._ledger.pay(order.owner, rules.base, -base, released), now_ms)
         if fee:
-            self._row(self._ledger.charge(order.owner, rules.base if bid else rules.counter, fee), now_ms)
+            self._row(self._ledger.charge(order.owner, rules.base if in_base else rules.counter, fee), now_ms)
 
     def _row(self, row: Row | None, now_ms: int) -> None:
         if row is not None:

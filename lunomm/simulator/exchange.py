@@ -7,7 +7,7 @@ queues what the streams must send. The same seed gives the same markets at any s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -18,12 +18,15 @@ from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.draws import draws
 from lunomm.simulator.flow import Flow
 from lunomm.simulator.history import past_hour
+from lunomm.simulator.keys import Key, KeyRing
 from lunomm.simulator.ledger import FeeRates
 from lunomm.simulator.replay import Recorded, Replay
 from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue
 
 OWNER = "sim"
-"""The one visitor's account; also its key id and secret."""
+"""The usual visitor's account; also its key id and secret."""
+
+DEFAULT_KEY = Key(OWNER, OWNER, OWNER)
 
 _FIRST_SEQUENCE = 900_000_000
 _FIRST_TRADE = 30_000_000
@@ -57,9 +60,10 @@ class Setting:
 class Exchange:
     """A venue and what moves its markets."""
 
-    def __init__(self, venue: Venue, houses: Mapping[str, House], setting: Setting) -> None:
+    def __init__(self, venue: Venue, houses: Mapping[str, House], setting: Setting, keys: Sequence[Key] = ()) -> None:
         self.venue = venue
-        self.houses = houses
+        self.keys = KeyRing([DEFAULT_KEY, *keys])
+        self.houses = dict(houses)
         self.setting = setting
 
     @property
@@ -82,6 +86,8 @@ class Exchange:
             if due is None or house is None or due > now_ns:
                 return True
             house.act(now_ns)
+            for pair in self.venue.trigger_stops(due // 1_000_000):
+                self.visited(pair, due // 1_000_000)
         next_due = self.next_ns
         return next_due is None or next_due > now_ns
 
@@ -91,6 +97,18 @@ class Exchange:
         if house is not None:
             house.repair(now_ms)
 
+    def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
+        """New scales or limits for an open market: all its orders go, and the house opens its book anew.
+
+        Raises:
+            ValueError: rules of another market, or a recording moves it.
+        """
+        house = self.houses[pair]
+        if not isinstance(house, Flow):
+            raise ValueError(f"{pair}: the rules of a recording do not change")
+        self.venue.change_rules(now_ms, pair, rules)
+        self.houses[pair] = house.reopened()
+
     def snapshot_raw(self, pair: str) -> str:
         """The first frame of a new market stream."""
         house = self.houses.get(pair)
@@ -98,10 +116,20 @@ class Exchange:
         return self.venue.engine(pair).snapshot_raw() if recorded is None else recorded
 
 
-def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: int, start_ns: int) -> Exchange:
+def seeded(
+    pairs: Sequence[str],
+    *,
+    profile: str | None,
+    seed: int,
+    fee_tier: int,
+    start_ns: int,
+    keys: Sequence[Key] = (),
+    switches: Behaviour | None = None,
+) -> Exchange:
     """The whole catalogue under a seeded flow, open since an hour at ``start_ns`` (exchange time, Unix ns).
 
-    profile: for the pairs named; None: each pair's own.
+    profile: for the pairs named; None: each pair's own. keys: beside the usual one; each account they speak for is
+    given the same money.
 
     Raises:
         UsageError: an unlisted pair, an unknown profile.
@@ -110,7 +138,7 @@ def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: in
     streams = {pair: draws(seed, pair) for pair in opened}
     specs = [MarketSpec(market.rules, _FIRST_SEQUENCE, _FIRST_TRADE) for market, _ in opened.values()]
     rules = [market.rules for market, _ in opened.values()]
-    venue = Venue(specs, [_account(rules, fee_tier)], draws(seed, "ids").ids)
+    venue = Venue(specs, _accounts(keys, rules, fee_tier), draws(seed, "ids").ids, switches)
     houses: dict[str, House] = {}
     truth: dict[str, dict[str, float | str | None]] = {}
     for index, (pair, (market, behaviour)) in enumerate(opened.items()):
@@ -122,11 +150,20 @@ def seeded(pairs: Sequence[str], *, profile: str | None, seed: int, fee_tier: in
         truth[pair] = profiles.truth(behaviour, float(market.price))
     venue.drain()  # the opening of the books: nobody was there to see it
     main = profile or opened[next(iter(opened))][1].name
-    return Exchange(venue, houses, Setting(seed, main, None, fee_tier, truth))
+    return Exchange(venue, houses, Setting(seed, main, None, fee_tier, truth), keys)
 
 
-def replayed(rules: PairRules, frames: Iterable[Recorded], *, name: str, seed: int, fee_tier: int) -> Exchange:
-    """One market re-enacted from a recording; ``name`` is what to call it.
+def replayed(
+    rules: PairRules,
+    frames: Iterable[Recorded],
+    *,
+    name: str,
+    seed: int,
+    fee_tier: int,
+    keys: Sequence[Key] = (),
+    switches: Behaviour | None = None,
+) -> Exchange:
+    """One market re-enacted from a recording; ``name`` is what to call it. keys, switches: as :func:`seeded`.
 
     Raises:
         UsageError, BookError: as :class:`Replay`.
@@ -136,11 +173,12 @@ def replayed(rules: PairRules, frames: Iterable[Recorded], *, name: str, seed: i
     if first is None:
         raise UsageError(f"{name}: the tape is empty", code="BAD_TAPE")
     # Digits as recorded: padded to eight in 2021, trimmed since.
-    padded = Behaviour(padded_decimals='.00000000"' in first.raw[:4096])
-    venue = Venue([MarketSpec(rules)], [_account([rules], fee_tier)], draws(seed, "ids").ids, padded)
+    asked = switches or Behaviour()
+    style = replace(asked, padded_decimals=asked.padded_decimals or '.00000000"' in first.raw[:4096])
+    venue = Venue([MarketSpec(rules)], _accounts(keys, [rules], fee_tier), draws(seed, "ids").ids, style)
     house = Replay(venue, rules.pair, _chain(first, recorded))
     venue.drain()
-    return Exchange(venue, {rules.pair: house}, Setting(seed, None, name, fee_tier, {}))
+    return Exchange(venue, {rules.pair: house}, Setting(seed, None, name, fee_tier, {}), keys)
 
 
 def tape_rules(pair: str, inferred: PairRules) -> PairRules:
@@ -157,11 +195,11 @@ def _chain(first: Recorded, rest: Iterable[Recorded]) -> Iterable[Recorded]:
     yield from rest
 
 
-def _account(markets: Sequence[PairRules], fee_tier: int) -> AccountSpec:
+def _accounts(keys: Sequence[Key], markets: Sequence[PairRules], fee_tier: int) -> list[AccountSpec]:
     fees: dict[str, FeeRates] = {}
     balances: dict[str, Decimal] = {}
     for rules in markets:
         fees[rules.pair] = profiles.fees(fee_tier, rules.counter)
         balances[rules.base] = profiles.WALLET.get(rules.base, 1000 * rules.min_volume)
         balances[rules.counter] = profiles.WALLET.get(rules.counter, _RETAIL_COUNTER)
-    return AccountSpec(OWNER, balances, fees)
+    return [AccountSpec(owner, balances, fees) for owner in dict.fromkeys([OWNER, *(key.owner for key in keys)])]

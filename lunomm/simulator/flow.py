@@ -20,6 +20,8 @@ sizes are looked up by place and time, not drawn in turn. Time is only ever hand
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from decimal import Decimal
 
 from lunomm.market.rules import Side
 from lunomm.simulator.draws import Draws
@@ -64,6 +66,7 @@ class Flow:
 
     def __init__(self, profile: Profile, market: Market, engine: Engine, draws: Draws, start_ns: int) -> None:
         self.profile = profile
+        self._market = market
         self.engine = engine
         self.takers = 0
         """Taker orders so far."""
@@ -103,6 +106,12 @@ class Flow:
     def mid_ticks(self) -> float:
         """The latent mid."""
         return self._latent
+
+    def reopened(self) -> Flow:
+        """The same flow over the same, now empty, book under its engine's new rules; the price goes on."""
+        latent = Decimal(repr(self._latent)).scaleb(-self._market.rules.price_scale)
+        market = replace(self._market, rules=self.engine.rules, price=latent)
+        return Flow(self.profile, market, self.engine, self._draws, self.next_ns)
 
     def act(self, now_ns: int) -> None:
         """Perform the action due at ``next_ns``, stamped with that time (``now_ns`` only says that it has come).

@@ -26,7 +26,7 @@ from lunomm.errors import BookError
 from lunomm.market.events import BookOrder, BookSnapshot
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator.behaviour import Behaviour
-from lunomm.simulator.messages import Created, MarketFrame, MarketText, Trade
+from lunomm.simulator.messages import Created, MarketFrame, MarketText, Trade, regridded
 from lunomm.simulator.order_ids import OrderIds
 from lunomm.simulator.queues import Half, Resting
 
@@ -287,6 +287,19 @@ class Engine:
         self.sequence = book.sequence
         self.status = book.status
         self.timestamp_ms = book.exchange_ns // 1_000_000
+
+    def regrid(self, rules: PairRules) -> None:
+        """Go on under other scales; the last trade is rounded where the new grid is coarser.
+
+        Raises:
+            ValueError: orders rest in the book.
+        """
+        if self.orders:
+            raise ValueError(f"{rules.pair}: the grid of a book with orders cannot change")
+        if self.last_trade is not None:
+            self.last_trade = max(1, regridded(self.last_trade, rules.price_scale - self.rules.price_scale))
+        self.rules = rules
+        self.text = self.text.under(rules)
 
     def new_id(self) -> str:
         """An order id that no resting order has."""

@@ -50,6 +50,14 @@ def units_text(units: int, scale: int, least: int = 2) -> str:
     return f"{sign}{digits[:-scale]}.{frac}" if frac else f"{sign}{digits[:-scale]}"
 
 
+def regridded(units: int, finer: int) -> int:
+    """Units on a grid of ``finer`` more decimals; rounded half up where that is coarser."""
+    if finer >= 0:
+        return int(units * 10**finer)
+    step = int(10**-finer)
+    return (2 * units + step) // (2 * step)
+
+
 class MarketText:
     """How one market's numbers and frames are written."""
 
@@ -62,6 +70,10 @@ class MarketText:
         self._counter_scale = rules.price_scale + rules.volume_scale
         self._least = 8 if behaviour.padded_decimals else 2
         self._counter_least = 16 if behaviour.padded_decimals else 2
+
+    def under(self, rules: PairRules) -> MarketText:
+        """The same style under other rules."""
+        return MarketText(rules, self._behaviour)
 
     def price(self, ticks: int) -> str:
         return units_text(ticks, self.rules.price_scale, self._least)

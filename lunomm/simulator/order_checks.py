@@ -81,6 +81,29 @@ def limit_order(
     return OrderRequest(rules.pair, side, ticks, lots, tif, post_only, client_order_id, reserve)
 
 
+def stop(request: OrderRequest, engine: Engine, stop_price: str, stop_direction: str) -> OrderRequest:
+    """The order with its checked stop; RELATIVE_LAST_TRADE becomes ABOVE or BELOW here. As it is without a stop.
+
+    Raises:
+        VenueError: the code of the first check that fails.
+    """
+    if not stop_price and not stop_direction:
+        return request
+    rules = engine.rules
+    if stop_direction not in ("ABOVE", "BELOW", "RELATIVE_LAST_TRADE"):
+        raise refuse("ErrInvalidStopDirection")
+    ticks = amount(stop_price, rules.price_scale, invalid="ErrInvalidStopPrice", too_fine="ErrInvalidStopPrice")
+    if rules.price(ticks) < rules.min_price:
+        raise refuse("ErrStopPriceTooLow")
+    if rules.price(ticks) > rules.max_price:
+        raise refuse("ErrStopPriceTooHigh")
+    if stop_direction == "RELATIVE_LAST_TRADE":
+        if engine.last_trade is None:
+            raise refuse("ErrNoTradesToInferStopDirection")
+        stop_direction = "ABOVE" if engine.last_trade < ticks else "BELOW"
+    return request._replace(stop_price=ticks, stop_direction=stop_direction)
+
+
 def market_order(
     engine: Engine, *, type: str, base_volume: str, counter_volume: str, client_order_id: str
 ) -> OrderRequest:

@@ -31,9 +31,10 @@ def balances(ledger: Ledger, owner: str, assets: Sequence[str]) -> Balances:
     )
 
 
-def fee_info(rates: FeeRates) -> FeeInfo:
+def fee_info(rates: FeeRates, month_volume: int = 0) -> FeeInfo:
+    """month_volume: counter money traded in thirty days, 10**-18."""
     maker, taker = plain(rates.maker), plain(rates.taker)
-    return FeeInfo(maker, taker, maker, maker, taker, taker)
+    return FeeInfo(maker, taker, maker, maker, taker, taker, money_text(month_volume))
 
 
 def newest(orders: Sequence[VisitorOrder], before_ms: int | None, limit: int | None) -> list[VisitorOrder]:

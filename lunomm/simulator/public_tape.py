@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
+from lunomm.simulator.messages import regridded
+
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 MAX_TRADES = 100
@@ -92,6 +94,22 @@ class PublicTape:
             self._minutes[-1] = _joined(self._minutes[-1], bar)
         else:
             self._minutes.append(bar)
+
+    def regrid(self, price: int, volume: int) -> None:
+        """Rewrite all on a grid of so many more decimals (fewer: negative, then rounded, never to nothing)."""
+
+        def ticks(units: int) -> int:
+            return max(1, regridded(units, price))
+
+        def lots(units: int) -> int:
+            return max(1, regridded(units, volume))
+
+        trades = [trade._replace(price=ticks(trade.price), lots=lots(trade.lots)) for trade in self._prints]
+        bars = [
+            Bar(bar.start_ms, ticks(bar.open), ticks(bar.close), ticks(bar.high), ticks(bar.low), lots(bar.lots))
+            for bar in self._minutes
+        ]
+        self.seed(trades, bars)
 
     def trades(self, now_ms: int, since_ms: int | None) -> list[Print]:
         """Newest first, at most a hundred, none older than a day; later than ``since_ms``."""

@@ -11,6 +11,7 @@ from lunomm.luno.wire import ErrorBody
 
 _TABLE: dict[str, tuple[int, str]] = {
     "ErrUnauthorised": (401, "You are not authorised to access this route"),
+    "ErrApiKeyRevoked": (401, "Your API key has been revoked"),
     "ErrInsufficientPerms": (403, "Your API key does not have the permission this call needs"),
     "ErrTooManyRequests": (429, "You are exceeding the allowed request rate limit"),
     "ErrMarketUnavailable": (400, "Market not available"),
@@ -35,11 +36,17 @@ _TABLE: dict[str, tuple[int, str]] = {
     "ErrPostOnlyMode": (400, "Market is in post-only mode"),
     "ErrPostOnlyNotAllowed": (400, "Post-only is not allowed with this time in force"),
     "ErrNotEnoughLiquidity": (400, "There is not enough liquidity in the market"),
+    "ErrNoTradesToInferStopDirection": (400, "There are no trades to infer the stop direction from"),
+    "ErrInvalidStopDirection": (400, "Invalid stop direction"),
+    "ErrInvalidStopPrice": (400, "Invalid stop price"),
+    "ErrStopPriceTooHigh": (400, "Stop price is above the maximum"),
+    "ErrStopPriceTooLow": (400, "Stop price is below the minimum"),
     "ErrDeadlineExceeded": (400, "The deadline of the request has passed"),
     "ErrCannotStopUnknownOrNonPendingOrder": (400, "Cannot stop unknown or non-pending order."),
     "ErrOrderNotFound": (404, "Cannot find that order"),
     "ErrNotFound": (404, "Not found"),
     "ErrLimitOutOfRange": (400, "Limit is out of range"),
+    "ErrInternal": (500, "Something went wrong, our bad"),
     "ErrInvalidAccountID": (400, "Invalid account id"),
 }
 

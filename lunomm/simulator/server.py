@@ -19,6 +19,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -26,13 +27,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lunomm.errors import RefusedError, UsageError
 from lunomm.simulator.access import CallBudgets, basic_credentials, is_loopback_host, is_loopback_origin
+from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.calls import CALLS, Call, Request, touched
-from lunomm.simulator.exchange import OWNER, Exchange
+from lunomm.simulator.exchange import Exchange
 from lunomm.simulator.parameters import merge
 from lunomm.simulator.refusals import VenueError, refuse
-from lunomm.simulator.streams import Streams, StreamTimes, matches_key
+from lunomm.simulator.reply_style import error_json, reply_json
+from lunomm.simulator.streams import Streams, StreamTimes
 
 MAX_BODY = 64 * 1024
+BODY_S = 10.0
+"""Patience for the body of a request: the official clients give up after as long."""
+
 BATCH = 50
 """Actions performed before others of this process get a turn."""
 
@@ -82,8 +88,15 @@ class ExchangeServer:
                 routes.append(Route("/sim/truth" + path, self._endpoint(by_method, counted=False), methods=["GET"]))
         routes.append(WebSocketRoute("/api/1/stream/{pair}", self.streams.market))
         routes.append(WebSocketRoute("/api/1/userstream", self.streams.user))
-        handlers: dict[Any, Any] = {HTTPException: _empty, VenueError: _refused, Exception: _internal}
-        return _LoopbackOnly(Starlette(routes=routes, exception_handlers=handlers))
+        handlers: dict[Any, Any] = {
+            HTTPException: _empty,
+            VenueError: self._refused,
+            ClientDisconnect: _nobody,
+            Exception: self._internal,
+        }
+        app = Starlette(routes=routes, exception_handlers=handlers)
+        app.router.redirect_slashes = False  # a path with a slash too many is an unknown path
+        return _LoopbackOnly(app)
 
     async def keep_time(self) -> None:
         """Perform what is due when it is due, for ever; when behind, in batches with a turn for the others between."""
@@ -150,16 +163,22 @@ class ExchangeServer:
         self.calls += counted
         form = await _form(http)
         credentials = basic_credentials(http.headers.get("authorization", ""))
-        known = credentials is not None and matches_key(*credentials)
-        who = OWNER if known else f"from {http.client.host if http.client else ''}"
+        key = None if credentials is None else self.exchange.keys.find(*credentials)
+        who = f"key {key.key_id}" if key is not None else f"from {http.client.host if http.client else ''}"
         if counted and not self.budgets.take(who, time.monotonic_ns()):
             raise refuse("ErrTooManyRequests")
-        if call.key and not known:
-            raise refuse("ErrUnauthorised")
+        if call.needs is not None:
+            if key is None:
+                raise refuse("ErrUnauthorised")
+            if key.revoked:
+                raise refuse("ErrApiKeyRevoked")
+            if not key.may(call.needs):
+                raise refuse("ErrInsufficientPerms")
         given = merge(http.url.query, form)
         # A visitor meets the market as it is now, not as it was when the loop last had a turn.
         self.exchange.run_until(self._now_ns(), BATCH)
-        request = Request(self._now_ns() // 1_000_000, OWNER if known else "", given, http.path_params.get("id", ""))
+        owner = "" if key is None else key.owner
+        request = Request(self._now_ns() // 1_000_000, owner, given, http.path_params.get("id", ""))
         try:
             reply = call.answer(self.exchange, request)
         finally:
@@ -167,7 +186,16 @@ class ExchangeServer:
                 for pair in touched(self.exchange, call, request):
                     self.exchange.visited(pair, request.now_ms)
             self.streams.pump()
-        return Response(msgspec.json.encode(reply), media_type="application/json")
+        return Response(reply_json(reply, self.exchange.venue.behaviour), media_type="application/json")
+
+    async def _refused(self, http: HttpRequest, error: Exception) -> Response:
+        assert isinstance(error, VenueError)
+        return _error(error, self.exchange.venue.behaviour)
+
+    async def _internal(self, http: HttpRequest, error: Exception) -> Response:
+        """A bug of ours: the client gets Luno's word for it, the log the rest."""
+        traceback.print_exception(error, file=sys.stderr)
+        return _error(refuse("ErrInternal"), self.exchange.venue.behaviour)
 
     async def _answer_info(self, http: HttpRequest) -> Response:
         return Response(msgspec.json.encode(self._info()), media_type="application/json")
@@ -239,25 +267,26 @@ async def _form(http: HttpRequest) -> str:
     """The urlencoded body as text; other bodies are ignored, as Luno's clients send none.
 
     Raises:
-        VenueError: larger than 64 KiB.
+        VenueError: larger than 64 KiB, or not all there within ten seconds.
+        ClientDisconnect: the client went before.
     """
     body = b""
-    async for chunk in http.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise VenueError(413, "ErrInvalidArguments", "The request is too large")
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in http.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise VenueError(413, "ErrInvalidArguments", "The request is too large")
+    except TimeoutError:
+        raise VenueError(408, "ErrInvalidArguments", "The request took too long to arrive") from None
     if http.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return ""
     return body.decode("utf-8", errors="replace")
 
 
-def _error(error: VenueError) -> Response:
-    return Response(msgspec.json.encode(error.body()), error.status, media_type="application/json")
-
-
-async def _refused(http: HttpRequest, error: Exception) -> Response:
-    assert isinstance(error, VenueError)
-    return _error(error)
+def _error(error: VenueError, behaviour: Behaviour | None = None) -> Response:
+    body = error_json(error.body(), behaviour or Behaviour())
+    return Response(body, error.status, media_type="application/json")
 
 
 async def _empty(http: HttpRequest, error: Exception) -> Response:
@@ -266,7 +295,6 @@ async def _empty(http: HttpRequest, error: Exception) -> Response:
     return Response(b"", error.status_code, headers=error.headers)
 
 
-async def _internal(http: HttpRequest, error: Exception) -> Response:
-    """A bug of ours: the client gets Luno's word for it, the log the rest."""
-    traceback.print_exception(error, file=sys.stderr)
-    return _error(VenueError(500, "ErrInternal", "Something went wrong, our bad"))
+async def _nobody(http: HttpRequest, error: Exception) -> Response:
+    """The client went before it had said everything: nobody reads this."""
+    return Response(b"", 400)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -19,11 +18,14 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from lunomm.luno.wire import KEEPALIVE, Credentials
-from lunomm.simulator.exchange import OWNER, Exchange
+from lunomm.simulator.exchange import Exchange
 from lunomm.simulator.user_messages import UserFrame
 
 SESSION_LIMIT = 50
-"""Streams open at once, market and user together."""
+"""Streams one account has open at once, market and user together."""
+
+REPEATED = 10
+"""Messages sent again to a client that comes back, where that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Listener:
             self._frames.append((number, raw))
             self._ready.set()
 
-    async def send_all(self, socket: WebSocket, keepalive_s: float) -> None:
-        """Send what comes, for ever."""
+    async def send_all(self, socket: WebSocket, keepalive_s: float | None) -> None:
+        """Send what comes, for ever; keepalive_s None: nothing else."""
         while True:
             self._ready.clear()
             while self._frames:
@@ -96,13 +98,16 @@ class _Messages:
         for listener in self.listeners:
             listener.put(raw, self.number)
 
-    def join(self, listener: Listener, now_s: float, keep_s: float) -> None:
-        """A first connection gets nothing old; one that comes back in time gets what it missed."""
+    def join(self, listener: Listener, now_s: float, keep_s: float, repeats: int = 0) -> None:
+        """A first connection gets nothing old; one that comes back in time gets what it missed.
+
+        repeats: and so many of those before.
+        """
         listener.sent_to = self.number
         if not self.listeners and self.left_at is not None and now_s - self.left_at <= keep_s:
             listener.sent_to = self.left_after
             for at, number, raw in self.kept:
-                if number > self.left_after and at >= now_s - keep_s:
+                if number > self.left_after - repeats and at >= now_s - keep_s:
                     listener.put(raw, number)
         self.listeners.add(listener)
 
@@ -127,9 +132,12 @@ class Streams:
         self.slow = 0
         """Clients dropped because they read too slowly."""
         self._exchange = exchange
+        self._behaviour = exchange.venue.behaviour
         self._queue_limit = queue_limit
         self._seconds = seconds
         self._open = 0
+        self._sessions: Counter[str] = Counter()
+        """Streams of an account."""
         self._markets: dict[str, set[Listener]] = {pair: set() for pair in exchange.pairs}
         self._messages: dict[str, _Messages] = {owner: _Messages() for owner in exchange.venue.owners}
 
@@ -156,7 +164,7 @@ class Streams:
 
     async def market(self, socket: WebSocket) -> None:
         """One market stream, from upgrade to close."""
-        async with self._session(socket) as owner:
+        async with self._session(socket, anonymous=self._behaviour.empty_credentials) as owner:
             if owner is None:
                 return
             pair = str(socket.path_params["pair"])
@@ -181,25 +189,36 @@ class Streams:
             listener = Listener(self._queue_limit)
             self.pump()
             messages = self._messages[owner]
-            messages.join(listener, self._seconds(), self.times.replay_s)
+            messages.join(
+                listener, self._seconds(), self.times.replay_s, REPEATED if self._behaviour.repeat_messages else 0
+            )
             try:
                 await self._serve(socket, listener)
             finally:
                 messages.leave(listener, self._seconds())
 
     @contextlib.asynccontextmanager
-    async def _session(self, socket: WebSocket) -> AsyncIterator[str | None]:
-        """Accept, log in, count. Yields the account, None when the client was sent away."""
+    async def _session(self, socket: WebSocket, *, anonymous: bool = False) -> AsyncIterator[str | None]:
+        """Accept, log in, count. Yields the account, None when the client was sent away.
+
+        anonymous: ``{}`` is good enough; the account is then "".
+        """
         await socket.accept()
         self._open += 1
+        owner = None
         try:
-            yield await self._log_in(socket)
+            owner = await self._log_in(socket, anonymous=anonymous)
+            if owner is not None:
+                self._sessions[owner] += 1
+            yield owner
         except WebSocketDisconnect:
             return
         finally:
             self._open -= 1
+            if owner is not None:
+                self._sessions[owner] -= 1
 
-    async def _log_in(self, socket: WebSocket) -> str | None:
+    async def _log_in(self, socket: WebSocket, *, anonymous: bool) -> str | None:
         try:
             async with asyncio.timeout(self.times.credentials_s):
                 message = await socket.receive()
@@ -208,18 +227,29 @@ class Streams:
             return None
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect
-        if not is_key(message.get("text")):
+        owner = self._owner(message.get("text"), anonymous=anonymous)
+        if owner is None:
             await _refuse(socket, "invalid_credentials", "you provided an invalid credentials message")
             return None
-        if self._open > SESSION_LIMIT:
+        if self._sessions[owner] >= SESSION_LIMIT:
             await _refuse(socket, "session_limit_exceeded", "session limit exceeded")
             return None
-        return OWNER
+        return owner
+
+    def _owner(self, text: str | None, *, anonymous: bool) -> str | None:
+        """The account a first frame logs in to; "" for nobody's where that is enough, None when it is refused."""
+        if anonymous and text is not None and "".join(text[:80].split()) == "{}":
+            return ""
+        given = credentials(text)
+        key = None if given is None else self._exchange.keys.find(*given)
+        return None if key is None or key.revoked else key.owner
 
     async def _serve(self, socket: WebSocket, listener: Listener) -> None:
         """Send and read until either end is done with it."""
         ends = [
-            asyncio.create_task(listener.send_all(socket, self.times.keepalive_s)),
+            asyncio.create_task(
+                listener.send_all(socket, None if self._behaviour.pings_only else self.times.keepalive_s)
+            ),
             asyncio.create_task(_read(socket)),
             asyncio.create_task(listener.overflown.wait()),
         ]
@@ -249,17 +279,12 @@ async def _refuse(socket: WebSocket, code: str, text: str) -> None:
     await socket.close(1000)
 
 
-def is_key(text: str | None) -> bool:
-    """Whether a first frame logs in with the one key there is."""
+def credentials(text: str | None) -> tuple[str, str] | None:
+    """Key id and secret of a first frame, None for anything else."""
     if text is None:
-        return False
+        return None
     try:
         given = msgspec.json.decode(text, type=Credentials)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return matches_key(given.api_key_id, given.api_key_secret)
-
-
-def matches_key(key_id: str, secret: str) -> bool:
-    """Key ``sim``, secret ``sim``."""
-    return hmac.compare_digest(f"{key_id}\0{secret}".encode(), f"{OWNER}\0{OWNER}".encode())
+        return None
+    return given.api_key_id, given.api_key_secret

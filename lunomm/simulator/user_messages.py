@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from lunomm.luno.wire import WireBalanceUpdate, WireOrderFill, WireOrderStatus, WireUserMessage
 from lunomm.simulator.ledger import Row
+from lunomm.simulator.order_ids import RandomBits
 from lunomm.simulator.visitor_orders import Fill, VisitorOrder, money_text
+
+AnyFrame = TypeVar("AnyFrame")
 
 
 class UserFrame(NamedTuple):
@@ -55,6 +59,20 @@ def fill_message(fill: Fill) -> UserFrame:
         counter_fee_delta=money_text(fill.fee_counter),
     )
     return _frame(order.owner, WireUserMessage("order_fill", fill.timestamp_ms, None, payload, None))
+
+
+def shuffled(frames: Sequence[AnyFrame], source: RandomBits) -> list[AnyFrame]:
+    """The same frames, the user messages of each instant in any order among their places."""
+    mixed = list(frames)
+    places: dict[int, list[int]] = {}
+    for place, frame in enumerate(frames):
+        if isinstance(frame, UserFrame):
+            places.setdefault(frame.timestamp_ms, []).append(place)
+    for same in places.values():
+        for last in range(len(same) - 1, 0, -1):
+            other = same[source.getrandbits(32) % (last + 1)]
+            mixed[same[last]], mixed[other] = mixed[other], mixed[same[last]]
+    return mixed
 
 
 def _frame(owner: str, message: WireUserMessage) -> UserFrame:

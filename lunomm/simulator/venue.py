@@ -14,38 +14,30 @@ is done to an engine, by whom ever, reaches the accounts concerned through the e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from lunomm.luno import wire
-from lunomm.market.rules import MarketStatus, Side
+from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator import order_checks, private_replies, public_replies
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.desk import Desk
+from lunomm.simulator.intake import Intake
 from lunomm.simulator.ledger import SCALE, Ledger
+from lunomm.simulator.listing import Listing
 from lunomm.simulator.matching import Engine
 from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
-from lunomm.simulator.public_tape import Bar, Print, PublicTape
+from lunomm.simulator.public_tape import Bar, Print
 from lunomm.simulator.refusals import VenueError, refuse
-from lunomm.simulator.user_messages import UserFrame
+from lunomm.simulator.user_messages import UserFrame, shuffled
 from lunomm.simulator.venue_specs import AccountSpec, MarketSpec, RawFrame
-from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder, order_v1, order_v2
+from lunomm.simulator.visitor_orders import VisitorOrder, order_v1, order_v2
 
 __all__ = ["AccountSpec", "MarketSpec", "RawFrame", "Venue", "VenueError"]
 
 _FIRST_ACCOUNT_ID = 5_107_320_945_106_870_001
 """Luno's account ids are numbers of up to 19 digits, too large for a float: so are ours."""
-
-
-class _Market:
-    __slots__ = ("engine", "quiet", "rules", "tape")
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.rules = engine.rules
-        self.tape = PublicTape()
-        self.quiet = False
 
 
 class Venue:
@@ -65,9 +57,12 @@ class Venue:
         self.behaviour = behaviour or Behaviour()
         self.ledger = Ledger()
         self._queue: deque[MarketFrame | RawFrame | UserFrame] = deque()
-        self._markets: dict[str, _Market] = {}
+        self._markets: dict[str, Listing] = {}
+        self._source = source
         self._ids = OrderIds(source)
+        self._engines: dict[str, Engine] = {}
         self._desk = Desk(self.ledger, self.behaviour, self._queue.append)
+        self._intake = Intake(self._desk, self._ids, self._engines, self.behaviour)
         self._next_account_id = _FIRST_ACCOUNT_ID
         for market in markets:
             rules = market.rules
@@ -76,7 +71,8 @@ class Venue:
             engine = Engine(
                 rules, market.first_sequence, self._ids, first_trade=market.first_trade, behaviour=self.behaviour
             )
-            self._markets[rules.pair] = listed = _Market(engine)
+            self._engines[rules.pair] = engine
+            self._markets[rules.pair] = listed = Listing(engine)
             engine.listener = lambda frame, listed=listed: self._on_frame(listed, frame)
         for account in accounts:
             self.open_account(account)
@@ -99,7 +95,7 @@ class Venue:
         """Everything to be sent since the last call, in order; all but UserFrame have ``pair`` and ``raw``."""
         frames = list(self._queue)
         self._queue.clear()
-        return frames
+        return shuffled(frames, self._source) if self.behaviour.shuffle_messages else frames
 
     def open_account(self, account: AccountSpec) -> None:
         """Every asset of a listed market gets an account, with nothing in it where the spec says nothing."""
@@ -122,6 +118,29 @@ class Venue:
 
     def set_status(self, now_ms: int, pair: str, status: MarketStatus) -> None:
         self._markets[pair].engine.set_status(now_ms, status)
+
+    def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
+        """New scales or limits while the exchange is open: every order, waiting ones too, is cancelled first.
+
+        Orders and fills of before keep the digits they were made with. The house has to open its book anew.
+
+        Raises:
+            ValueError: rules of another market, or finer than the ledger's 18 decimals.
+        """
+        market = self._markets[pair]
+        named = (rules.pair, rules.base, rules.counter)
+        if named != (pair, market.rules.base, market.rules.counter) or rules.price_scale + rules.volume_scale > SCALE:
+            raise ValueError(f"{pair}: these are not rules for this market")
+        for order in self._desk.orders(None, pair, live=True):
+            if order.status == "AWAITING":
+                self._intake.cancel(now_ms, order)
+        for order_id in list(market.engine.orders):
+            market.engine.cancel(now_ms, order_id)
+        market.regrid(rules)
+
+    def trigger_stops(self, now_ms: int) -> list[str]:
+        """To be called after each action of the house: stop orders its trades set off enter. The markets touched."""
+        return self._intake.trigger(now_ms)
 
     def visited(self, pair: str) -> bool:
         """Whether any visitor has ever had an order in this market."""
@@ -156,11 +175,11 @@ class Venue:
             [public_replies.ticker(market.engine, market.tape, now_ms) for market in self._chosen(pairs)]
         )
 
-    def orderbook_top(self, pair: str) -> wire.OrderBookReply:
-        return public_replies.orderbook_top(self._public(pair).engine)
+    def orderbook_top(self, pair: str, now_ms: int = 0) -> wire.OrderBookReply:
+        return self._cached(pair, now_ms, public_replies.orderbook_top)
 
-    def orderbook(self, pair: str) -> wire.OrderBookReply:
-        return public_replies.orderbook(self._public(pair).engine)
+    def orderbook(self, pair: str, now_ms: int = 0) -> wire.OrderBookReply:
+        return self._cached(pair, now_ms, public_replies.orderbook)
 
     def trades(self, now_ms: int, pair: str, since_ms: int | None = None) -> wire.PublicTrades:
         market = self._public(pair)
@@ -175,8 +194,10 @@ class Venue:
     def balance(self, owner: str, assets: Sequence[str] = ()) -> wire.Balances:
         return private_replies.balances(self.ledger, owner, assets)
 
-    def fee_info(self, owner: str, pair: str) -> wire.FeeInfo:
-        return private_replies.fee_info(self._desk.rates(owner, self._private(pair).rules.pair))
+    def fee_info(self, owner: str, pair: str, now_ms: int = 0) -> wire.FeeInfo:
+        """With the volume of the last thirty days in the market's counter asset, as of midnight UTC."""
+        volume = self._desk.month_volume(owner, self._private(pair).rules.counter, now_ms)
+        return private_replies.fee_info(self._desk.rates(owner, pair), volume)
 
     def listorders_v1(
         self,
@@ -192,7 +213,7 @@ class Venue:
             raise refuse("ErrInvalidArguments", detail="state must be PENDING or COMPLETE")
         live = None if not state else state == "PENDING"
         rows = [order_v1(order) for order in self._list(owner, pair, live, created_before_ms, limit)]
-        return wire.OrdersV1(rows or (None if self.behaviour.null_lists else []))
+        return wire.OrdersV1(rows or ([] if self.behaviour.null_lists == "none" else None))
 
     def listorders_v2(
         self,
@@ -274,8 +295,6 @@ class Venue:
     ) -> wire.PostOrderReply:
         market = self._private(pair)
         order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
-        if stop_price or stop_direction:
-            raise refuse("ErrInvalidArguments", detail="this simulated exchange takes no stop orders")
         self._desk.check_accounts(owner, market.rules, base_account_id, counter_account_id)
         request = order_checks.limit_order(
             market.rules,
@@ -286,8 +305,9 @@ class Venue:
             post_only=post_only,
             client_order_id=client_order_id,
         )
+        request = order_checks.stop(request, market.engine, stop_price, stop_direction)
         order_checks.trading(market.engine.status, post_only=post_only)
-        return self._submit(now_ms, owner, market, request)
+        return self._intake.submit(now_ms, owner, request)
 
     def marketorder(
         self,
@@ -315,7 +335,7 @@ class Venue:
             counter_volume=counter_volume,
             client_order_id=client_order_id,
         )
-        return self._submit(now_ms, owner, market, request)
+        return self._intake.submit(now_ms, owner, request)
 
     def stoporder(self, now_ms: int, owner: str, order_id: str) -> wire.StopOrderReply:
         order = self._desk.order(owner, order_id)
@@ -324,38 +344,12 @@ class Venue:
                 return wire.StopOrderReply(False)
             gone = 404 if self.behaviour.cancel_gone == "404" else 400
             raise refuse("ErrCannotStopUnknownOrNonPendingOrder", status=gone)
-        order.expired_ms = now_ms
-        self._markets[order.request.pair].engine.cancel(now_ms, order_id)
+        self._intake.cancel(now_ms, order)
         return wire.StopOrderReply(True)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    def _submit(self, now_ms: int, owner: str, market: _Market, request: OrderRequest) -> wire.PostOrderReply:
-        """Funds, then the book: a refused order leaves no trace but, if post-only, an empty frame."""
-        engine = market.engine
-        self._desk.admit(owner, request, market.rules, engine)
-        if request.post_only and request.price is not None and engine.would_trade(request.side, request.price):
-            engine.skip(now_ms)
-            raise refuse("ErrOrderCanceled")
-        order_id = self._ids.next()
-        while order_id in engine.orders or self._desk.knows(order_id):
-            order_id = self._ids.next()
-        order = self._desk.accept(order_id, owner, request, engine.text, now_ms)
-        placed = engine.place(
-            now_ms,
-            owner,
-            request.side,
-            request.price,
-            request.lots,
-            tif=request.tif,
-            post_only=request.post_only,
-            order_id=order_id,
-        )
-        if not placed.resting_lots and order.live:
-            self._desk.finish(order, engine.timestamp_ms)
-        return wire.PostOrderReply(order_id)
-
-    def _on_frame(self, market: _Market, frame: MarketFrame) -> None:
+    def _on_frame(self, market: Listing, frame: MarketFrame) -> None:
         if not market.quiet:
             self._queue.append(frame)
         now_ms = frame.timestamp_ms
@@ -364,6 +358,8 @@ class Venue:
             market.tape.add(Print(trade.sequence, now_ms, trade.price, trade.lots, is_buy))
             if trade.maker_owner is not None or trade.taker_owner is not None:
                 self._desk.settle(trade, market.rules, now_ms)
+        if frame.trades:
+            self._intake.stops.traded(market.rules.pair, (trade.price for trade in frame.trades))
         if frame.delete_id is not None:
             self._desk.removed(frame.delete_id, now_ms)
 
@@ -380,16 +376,21 @@ class Venue:
             raise refuse("ErrOrderNotFound")
         return order
 
-    def _chosen(self, pairs: Sequence[str]) -> list[_Market]:
+    def _cached(self, pair: str, now_ms: int, make: Callable[[Engine], wire.OrderBookReply]) -> wire.OrderBookReply:
+        """A book made now, or within the last second where that is the behaviour."""
+        market = self._public(pair)
+        return market.cached(now_ms, make) if self.behaviour.cached_book else make(market.engine)
+
+    def _chosen(self, pairs: Sequence[str]) -> list[Listing]:
         return [market for pair, market in self._markets.items() if not pairs or pair in pairs]
 
-    def _public(self, pair: str) -> _Market:
+    def _public(self, pair: str) -> Listing:
         market = self._markets.get(pair)
         if market is None:
             raise refuse("ErrMarketUnavailable")
         return market
 
-    def _private(self, pair: str) -> _Market:
+    def _private(self, pair: str) -> Listing:
         market = self._markets.get(pair)
         if market is None:
             raise refuse("ErrInvalidMarketPair")

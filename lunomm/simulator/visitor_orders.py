@@ -12,7 +12,10 @@ from lunomm.simulator.messages import MarketText, units_text
 
 
 class OrderRequest(NamedTuple):
-    """A checked order. price: ticks, None for a market order; lots; reserve: 10**-18 of the asset it pays with."""
+    """A checked order. price: ticks, None for a market order; lots; reserve: 10**-18 of the asset it pays with.
+
+    stop_price: ticks; stop_direction: ABOVE or BELOW, "" for an order that waits for nothing.
+    """
 
     pair: str
     side: Side
@@ -22,6 +25,8 @@ class OrderRequest(NamedTuple):
     post_only: bool
     client_order_id: str
     reserve: int
+    stop_price: int = 0
+    stop_direction: str = ""
 
 
 class VisitorOrder:
@@ -113,10 +118,12 @@ def order_v2(order: VisitorOrder) -> OrderV2:
         order_id=order.order_id,
         pair=request.pair,
         side="BUY" if request.side is Side.BID else "SELL",
-        type="MARKET" if market else "LIMIT",
+        type="MARKET" if market else "STOP_LIMIT" if request.stop_direction else "LIMIT",
         status=order.status,
         limit_price=text.price(request.price or 0),
         limit_volume=text.volume(0 if market else request.lots),
+        stop_price=text.price(request.stop_price),
+        stop_direction=request.stop_direction,
         base=text.volume(order.filled_lots),
         counter=text.counter(order.counter),
         fee_base=money_text(order.fee_base),

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from lunomm.luno.wire import KEEPALIVE, decode_market_frame
 from lunomm.market.book import Book
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.rules import Side
+from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.exchange import Exchange, replayed, seeded, tape_rules
+from lunomm.simulator.keys import R_BALANCE, R_ORDERS, W_ORDERS, Key
 from lunomm.simulator.profiles import CATALOGUE
 from lunomm.simulator.replay import Recorded
 from lunomm.simulator.server import ExchangeServer, bind
@@ -110,9 +112,11 @@ async def served(
 
 
 @contextlib.asynccontextmanager
-async def market(seed: int = 1, **options: Any) -> AsyncIterator[tuple[Served, StoppedClock]]:
+async def market(
+    seed: int = 1, keys: Sequence[Key] = (), switches: Behaviour | None = None, **options: Any
+) -> AsyncIterator[tuple[Served, StoppedClock]]:
     clock = StoppedClock(time.time_ns())
-    exchange = seeded([PAIR], profile=None, seed=seed, fee_tier=1, start_ns=clock.ns)
+    exchange = seeded([PAIR], profile=None, seed=seed, fee_tier=1, start_ns=clock.ns, keys=keys, switches=switches)
     async with served(exchange, clock, **options) as place:
         yield place, clock
 
@@ -644,3 +648,157 @@ async def test_wrong_options_are_one_line_and_the_right_exit_code(
     assert process.returncode == code
     assert words in error and error.count(b"\n") == 1 and b"Traceback" not in error
     assert not (tmp_path / "exchange.json").exists()
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "needs"),
+    [
+        ("GET", "/api/1/balance", {}, R_BALANCE),
+        ("GET", "/api/1/fee_info", {"pair": PAIR}, R_ORDERS),
+        ("GET", "/api/1/listorders", {}, R_ORDERS),
+        ("GET", "/api/1/orders/BX1", {}, R_ORDERS),
+        ("GET", "/api/exchange/2/listorders", {}, R_ORDERS),
+        ("GET", "/api/exchange/2/orders/BX1", {}, R_ORDERS),
+        ("GET", "/api/exchange/3/order", {"id": "BX1"}, R_ORDERS),
+        ("GET", "/api/1/listtrades", {"pair": PAIR}, R_ORDERS),
+        ("POST", "/api/1/postorder", {"pair": PAIR}, W_ORDERS),
+        ("POST", "/api/1/marketorder", {"pair": PAIR}, W_ORDERS),
+        ("POST", "/api/1/stoporder", {"order_id": "BX1"}, W_ORDERS),
+        ("GET", "/api/exchange/1/candles", {"pair": PAIR, "since": "1", "duration": "60"}, 0),
+        ("GET", "/api/1/send/networks", {}, 0),
+    ],
+)
+async def test_a_call_needs_its_permission_and_no_other(
+    method: str, path: str, given: dict[str, str], needs: int
+) -> None:
+    keys = [Key("without", "pw", "sim", ~needs & 0xFFFF), Key("with", "pw", "sim", needs)]
+    async with market(keys=keys) as (place, _):
+        refused = await place.http.request(method, path, params=given, auth=("without", "pw"))
+        allowed = await place.http.request(method, path, params=given, auth=("with", "pw"))
+        if needs:
+            assert (refused.status_code, refused.json()["error_code"]) == (403, "ErrInsufficientPerms")
+        else:
+            assert refused.status_code == 200
+        assert allowed.status_code not in (401, 403)
+
+
+async def test_public_calls_ignore_a_key_that_is_wrong_or_weak() -> None:
+    async with market(keys=[Key("none", "pw", "sim", 0)]) as (place, _):
+        for auth in (("none", "pw"), ("none", "wrong"), ("nobody", "")):
+            assert (await place.get("/api/1/ticker", auth, pair=PAIR))["pair"] == PAIR
+
+
+async def test_a_revoked_key_is_told_so_and_its_stream_is_refused() -> None:
+    async with market(keys=[Key("old", "pw", "sim")]) as (place, _):
+        await place.get("/api/1/balance", ("old", "pw"))
+        place.exchange.keys.revoke("old")
+        reply = await place.http.get("/api/1/balance", auth=("old", "pw"))
+        assert (reply.status_code, reply.json()["error_code"]) == (401, "ErrApiKeyRevoked")
+        async with place.user_stream() as stream:
+            await stream.send('{"api_key_id":"old","api_key_secret":"pw"}')
+            assert (await received(stream))[0]["error_code"] == "invalid_credentials"
+
+
+async def test_two_accounts_trade_with_each_other_and_see_only_their_own() -> None:
+    async with market(keys=[Key("ann", "pw", "ann"), Key("ann2", "pw", "ann")]) as (place, clock):
+        ticker = await place.get("/api/1/ticker", None, pair=PAIR)
+        price = str(int(float(ticker["bid"])) + 1)
+        async with place.user_stream() as stream:
+            await stream.send('{"api_key_id":"ann2","api_key_secret":"pw"}')
+            await until(lambda: place.server.streams.open == 1)
+            given = {"pair": PAIR, "type": "BID", "price": price, "volume": "0.001", "client_order_id": "same"}
+            bid = (await place.http.post("/api/1/postorder", data=given, auth=("ann", "pw"))).json()["order_id"]
+            ask = (await place.post("/api/1/postorder", **(given | {"type": "ASK"}))).json()["order_id"]
+            told = await received(stream, 7)
+        assert [row["type"] for row in told if row["order_status_update"]] == ["order_status"] * 2
+        assert (await place.get(f"/api/exchange/2/orders/{bid}", ("ann2", "pw")))["status"] == "COMPLETE"
+        assert (await place.http.get(f"/api/exchange/2/orders/{bid}", auth=AUTH)).status_code == 404
+        assert (await place.get(f"/api/exchange/2/orders/{ask}"))["base"] == "0.001"
+        ids = [
+            {row["account_id"] for row in (await place.get("/api/1/balance", auth))["balance"]}
+            for auth in (("ann", "pw"), AUTH)
+        ]
+        assert not ids[0] & ids[1]
+        for asset in place.exchange.venue.ledger.assets():
+            assert place.exchange.venue.ledger.drift(asset) == 0
+        assert clock.ns > 0
+
+
+# --- switches ---------------------------------------------------------------------------------------------------------
+
+
+async def test_empty_credentials_open_a_market_stream_only_where_that_is_asked_for() -> None:
+    for switches in (Behaviour(), Behaviour(empty_credentials=True)):
+        async with market(switches=switches) as (place, _), place.stream() as book, place.user_stream() as user:
+            await book.send(" { }\n")
+            await user.send("{}")
+            assert ("sequence" in (await received(book))[0]) is switches.empty_credentials
+            assert (await received(user))[0]["error_code"] == "invalid_credentials"
+
+
+async def test_pings_only_sends_no_text_on_a_quiet_stream() -> None:
+    times = StreamTimes(keepalive_s=0.05)
+    async with market(switches=Behaviour(pings_only=True), times=times) as (place, clock), place.user_stream() as user:
+        await user.send(LOG_IN)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.4):
+                await user.recv()
+        assert clock.ns > 0
+
+
+async def test_a_returning_user_stream_can_get_messages_twice() -> None:
+    for repeats in (False, True):
+        async with market(switches=Behaviour(repeat_messages=repeats)) as (place, _):
+            async with place.user_stream() as user:
+                await user.send(LOG_IN)
+                await until(lambda place=place: place.server.streams.open == 1)
+                await place.order("BID", 290_000)
+                first = await received(user, 2)
+            await until(lambda place=place: place.server.streams.open == 0)
+            await place.order("BID", 290_001)
+            async with place.user_stream() as user:
+                await user.send(LOG_IN)
+                again = await received(user, 4 if repeats else 2)
+            assert (again[:2] == first) is repeats
+
+
+async def test_a_reply_is_written_in_the_chosen_style() -> None:
+    switches = Behaviour(error_action=True, rest_decimals_18=True, null_lists="all")
+    async with market(switches=switches) as (place, _):
+        refused = await place.http.get("/api/1/ticker", params={"pair": "NOPE"})
+        assert refused.json()["error_action"] == {}
+        assert len((await place.get("/api/1/ticker", pair=PAIR))["bid"].partition(".")[2]) == 18
+        assert (await place.get("/api/exchange/2/listorders"))["orders"] is None
+
+
+async def test_a_stop_order_is_set_off_by_the_flow_and_seen_on_both_streams_only_then() -> None:
+    async with market() as (place, clock), place.stream() as book, place.user_stream() as user:
+        for stream in (book, user):
+            await stream.send(LOG_IN)
+        await received(book)
+        await until(lambda: place.server.streams.open == 2)
+        last = int(float((await place.get("/api/1/ticker", pair=PAIR))["last_trade"]))
+        order_id = await place.order("BID", last - 9000, stop_price=last + 1, stop_direction="RELATIVE_LAST_TRADE")
+        assert (await place.get(f"/api/exchange/2/orders/{order_id}"))["status"] == "AWAITING"
+        assert (await received(user, 2))[1]["order_status_update"]["status"] == "AWAITING"
+        for _ in range(600):
+            clock.forward(1)
+            if (await place.get(f"/sim/truth/api/exchange/2/orders/{order_id}"))["status"] == "PENDING":
+                break
+        assert (await received(user))[0]["order_status_update"] == {
+            "order_id": order_id,
+            "client_order_id": "",
+            "market_id": PAIR,
+            "status": "PENDING",
+        }
+        top = 0.0
+        while True:
+            (frame,) = await received(book)
+            for trade in frame["trade_updates"]:
+                top = max(top, float(trade["counter"]) / float(trade["base"]))
+            if (frame["create_update"] or {}).get("order_id") == order_id:
+                break
+        assert top > last

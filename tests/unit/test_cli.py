@@ -290,3 +290,13 @@ def test_exchange_and_down(called: Called) -> None:
     assert called.arguments == (ExchangeOptions(9000, 5, "theory", ("XBTZAR",)),)
     assert cli.run(["down", "--force"]) == 0
     assert called.named == {"force": True}
+
+
+def test_exchange_switches_and_accounts(called: Called, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--behaviour", "self_trade=no", "--behaviour", "cancel_gone=404", "--account", "ann:pw:33"]
+    assert cli.run(["exchange", *args]) == 0
+    (options,) = called.arguments
+    assert options == ExchangeOptions(behaviour=("self_trade=no", "cancel_gone=404"), accounts=("ann:pw:33",))
+    assert "pw" not in repr(options)
+    assert cli.run(["exchange", "--behaviour", "list"]) == 0
+    assert "shuffle_messages" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import msgspec
 import pytest
 
 from lunomm.errors import UsageError
@@ -345,3 +346,19 @@ def test_every_pair_is_listed_and_the_default_account_is_worth_a_tenth_of_a_bitc
 def test_fee_tiers(tier: int, pair: str, maker: str) -> None:
     exchange = seeded([pair], profile=None, seed=1, fee_tier=tier, start_ns=START_NS)
     assert exchange.venue.fee_info(OWNER, pair).maker_fee == maker
+
+
+def test_the_house_opens_its_book_anew_under_new_rules_and_the_price_goes_on() -> None:
+    exchange = seeded(["XBTMYR"], profile=None, seed=4, fee_tier=0, start_ns=START_NS)
+    while not exchange.run_until(START_NS + 20 * 10**9, 1000):
+        pass
+    engine = exchange.venue.engine("XBTMYR")
+    before, sequence = engine.best_bid(), engine.sequence
+    rules = msgspec.structs.replace(engine.rules, price_scale=2, volume_scale=4)
+    exchange.change_rules((START_NS + 20 * 10**9) // 10**6, "XBTMYR", rules)
+    assert not engine.orders
+    while not exchange.run_until(START_NS + 40 * 10**9, 1000):
+        pass
+    after = engine.best_bid()
+    assert before is not None and after is not None and abs(after / 100 / before - 1) < 0.01
+    assert engine.sequence > sequence and len(engine.orders) > 50

@@ -277,7 +277,14 @@ def test_a_post_only_order_that_would_trade_leaves_nothing_but_an_empty_frame(ve
         ({"time_in_force": "GTD"}, "ErrInvalidArguments", 400),
         ({"time_in_force": "IOC", "post_only": True}, "ErrPostOnlyNotAllowed", 400),
         ({"time_in_force": "FOK", "post_only": True}, "ErrPostOnlyNotAllowed", 400),
-        ({"stop_price": "1"}, "ErrInvalidArguments", 400),
+        ({"stop_price": "300010"}, "ErrInvalidStopDirection", 400),
+        ({"stop_price": "300010", "stop_direction": "UP"}, "ErrInvalidStopDirection", 400),
+        ({"stop_direction": "ABOVE"}, "ErrInvalidStopPrice", 400),
+        ({"stop_direction": "ABOVE", "stop_price": "1e5"}, "ErrInvalidStopPrice", 400),
+        ({"stop_direction": "ABOVE", "stop_price": "300010.5"}, "ErrInvalidStopPrice", 400),
+        ({"stop_direction": "BELOW", "stop_price": "99"}, "ErrStopPriceTooLow", 400),
+        ({"stop_direction": "ABOVE", "stop_price": "1000001"}, "ErrStopPriceTooHigh", 400),
+        ({"stop_direction": "RELATIVE_LAST_TRADE", "stop_price": "300010"}, "ErrNoTradesToInferStopDirection", 400),
         ({"client_order_id": "has space"}, "ErrInvalidClientOrderId", 400),
         ({"client_order_id": "x" * 256}, "ErrInvalidClientOrderId", 400),
         ({"volume": "0.2"}, "ErrInsufficientFunds", 400),
@@ -647,7 +654,7 @@ def test_order_lists_newest_first_by_state_pair_and_age(venue: Venue) -> None:
     with pytest.raises(VenueError):
         venue.listorders_v1("ann", state="OPEN")
     assert venue.listorders_v1("bob").orders is None
-    assert new_venue(Behaviour(null_lists=False)).listorders_v1("bob").orders == []
+    assert new_venue(Behaviour(null_lists="none")).listorders_v1("bob").orders == []
 
 
 def test_an_order_is_read_by_exactly_one_name(venue: Venue) -> None:
@@ -729,3 +736,198 @@ def test_names_are_unique_and_amounts_fit_the_ledger() -> None:
 
 def test_the_same_seed_gives_the_same_ids() -> None:
     assert post(new_venue()) == post(new_venue())
+
+
+# --- switches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_seller_can_pay_his_fee_in_base_while_he_has_any() -> None:
+    venue = new_venue(Behaviour(sell_fee_base=True))
+    order_id = post(venue, type="ASK", price="300000", volume="0.001")
+    order = venue.order_v2("ann", order_id)
+    assert (order.fee_base, order.fee_counter) == ("0.000006", "0.00")
+    assert money(venue, "ann", "XBT") == ("0.098994", "0.00")
+    sound(venue)
+    poor = new_venue(Behaviour(sell_fee_base=True))
+    poor.open_account(AccountSpec("eve", {"XBT": Decimal("0.001")}, {PAIR: TIER_1}))
+    order = poor.order_v2("eve", post(poor, "eve", type="ASK", price="300000", volume="0.001"))
+    assert (order.fee_base, order.fee_counter) == ("0.00", "1.80")
+    sound(poor)
+
+
+def test_user_messages_of_one_instant_can_come_in_any_order_and_none_is_lost() -> None:
+    plain, mixed = new_venue(), new_venue(Behaviour(shuffle_messages=True))
+    for venue in (plain, mixed):
+        for step in range(4):
+            post(venue, now=NOW + step, price="300004", volume="0.0005")
+    expected, found = plain.drain(), mixed.drain()
+    assert [frame.raw for frame in found] != [frame.raw for frame in expected]
+    assert sorted(frame.raw for frame in found) == sorted(frame.raw for frame in expected)
+    assert [frame.timestamp_ms for frame in found] == [frame.timestamp_ms for frame in expected]
+
+
+def test_a_cached_book_is_at_most_a_second_old() -> None:
+    venue, fresh = new_venue(Behaviour(cached_book=True)), new_venue()
+    before = venue.orderbook(PAIR, NOW)
+    for each in (venue, fresh):
+        post(each)
+    assert venue.orderbook(PAIR, NOW + 999) == before
+    assert fresh.orderbook(PAIR, NOW + 999) != before
+    assert venue.orderbook_top(PAIR, NOW + 999).bids[0].price == "300001.00"
+    assert venue.orderbook(PAIR, NOW + 1000).bids[0].price == "300001.00"
+
+
+# --- stop-limit orders ------------------------------------------------------------------------------------------------
+
+
+def trade_at(venue: Venue, price: int, now: int = NOW) -> None:
+    """The house trades with itself at this price."""
+    engine = venue.engine(PAIR)
+    side = Side.ASK if price > 300001 else Side.BID
+    engine.place(now, None, side, price, 10, order_id=f"h{engine.sequence}")
+    while engine.last_trade != price:
+        engine.place(now, None, side.other, price, 10, tif=TimeInForce.IOC)
+    venue.trigger_stops(now)
+
+
+def test_a_stop_order_waits_unseen_with_its_money_locked(venue: Venue) -> None:
+    sequence = venue.engine(PAIR).sequence
+    order_id = post(venue, price="300006", stop_price="300004", stop_direction="ABOVE", client_order_id="stop-1")
+    assert [message.type for message in told(venue)] == ["balance_update", "order_status"]
+    assert venue.engine(PAIR).sequence == sequence and order_id not in venue.engine(PAIR).orders
+    order = venue.order_v2("ann", order_id)
+    assert (order.type, order.status, order.stop_price, order.stop_direction) == (
+        ("STOP_LIMIT", "AWAITING", "300004.00", "ABOVE")
+    )
+    assert venue.order_v1("ann", order_id).state == "PENDING"
+    assert [row.order_id for row in venue.listorders_v2("ann").orders or []] == [order_id]
+    assert money(venue, "ann", "MYR") == ("30000.00", "300.006")
+    sound(venue)
+
+
+@pytest.mark.parametrize(
+    ("stop", "direction", "quiet", "sets_off"),
+    [
+        (300004, "ABOVE", 300003, 300004),
+        (300003, "ABOVE", 300002, 300004),
+        (299998, "BELOW", 299999, 299998),
+    ],
+)
+def test_the_first_trade_at_or_beyond_the_stop_price_sets_it_off(
+    venue: Venue, stop: int, direction: str, quiet: int, sets_off: int
+) -> None:
+    order_id = post(venue, price="299990", stop_price=str(stop), stop_direction=direction)
+    trade_at(venue, quiet)
+    assert venue.order_v2("ann", order_id).status == "AWAITING"
+    venue.drain()
+    trade_at(venue, sets_off, NOW + 5)
+    assert venue.order_v2("ann", order_id).status == "PENDING"
+    frames = venue.drain()
+    *_, status, create = frames
+    assert isinstance(status, UserFrame) and json.loads(status.raw)["order_status_update"]["status"] == "PENDING"
+    assert isinstance(create, MarketFrame) and create.create is not None and create.create.order_id == order_id
+    assert create.timestamp_ms == NOW + 5
+    sound(venue)
+
+
+def test_a_triggered_order_trades_like_any_other_and_may_set_off_the_next(venue: Venue) -> None:
+    second = post(venue, "bob", price="300004", volume="0.001", stop_price="300003", stop_direction="ABOVE")
+    first = post(venue, price="300003", volume="0.002", stop_price="300002", stop_direction="ABOVE")
+    trade_at(venue, 300002)
+    assert venue.order_v2("ann", first).status == "COMPLETE"
+    done = venue.order_v2("bob", second)
+    assert (done.status, done.base, done.counter) == ("COMPLETE", "0.001", "300.004")
+    sound(venue)
+
+
+def test_relative_to_the_last_trade(venue: Venue) -> None:
+    trade_at(venue, 300003)
+    given = {"price": "299990", "volume": "0.0001", "stop_direction": "RELATIVE_LAST_TRADE"}
+    found = [venue.order_v2("ann", post(venue, stop_price=str(stop), **given)) for stop in (300002, 300003, 300004)]
+    assert [(order.stop_direction, order.status) for order in found] == [
+        ("BELOW", "AWAITING"),
+        ("BELOW", "PENDING"),  # there already
+        ("ABOVE", "AWAITING"),
+    ]
+
+
+def test_a_waiting_order_is_cancelled_without_a_frame(venue: Venue) -> None:
+    order_id = post(venue, stop_price="300004", stop_direction="ABOVE")
+    venue.drain()
+    sequence = venue.engine(PAIR).sequence
+    assert venue.stoporder(NOW + 1, "ann", order_id).success
+    assert venue.engine(PAIR).sequence == sequence
+    order = venue.order_v2("ann", order_id)
+    assert (order.status, order.expiration_timestamp, order.completed_timestamp) == ("COMPLETE", NOW + 1, NOW + 1)
+    assert money(venue, "ann", "MYR") == ("30000.00", "0.00")
+    trade_at(venue, 300004)
+    assert order_id not in venue.engine(PAIR).orders
+    sound(venue)
+
+
+def test_a_triggered_post_only_order_that_would_trade_is_cancelled(venue: Venue) -> None:
+    order_id = post(venue, price="300004", post_only=True, stop_price="300002", stop_direction="ABOVE")
+    trade_at(venue, 300002)
+    order = venue.order_v2("ann", order_id)
+    assert (order.status, order.base) == ("COMPLETE", "0.00")
+    sound(venue)
+
+
+def test_a_triggered_order_keeps_to_the_rule_on_trades_with_oneself() -> None:
+    venue = new_venue(Behaviour(self_trade=False))
+    mine = post(venue, type="ASK", price="300002", volume="0.001")
+    other = post(venue, price="300004", volume="0.002", stop_price="299999", stop_direction="BELOW")
+    trade_at(venue, 299999)
+    assert venue.order_v2("ann", other).status == "COMPLETE" and venue.order_v2("ann", other).base == "0.00"
+    assert venue.order_v2("ann", mine).status == "PENDING"
+    sound(venue)
+
+
+# --- thirty days ------------------------------------------------------------------------------------------------------
+
+
+def test_the_volume_of_thirty_days_is_as_of_midnight_and_of_one_account(venue: Venue) -> None:
+    day = 86_400_000
+    post(venue, price="300002", volume="0.0005")
+    assert venue.fee_info("ann", PAIR, NOW).thirty_day_volume == "0.00"
+    midnight = NOW // day * day + day
+    assert venue.fee_info("ann", PAIR, midnight - 1).thirty_day_volume == "0.00"
+    assert venue.fee_info("ann", PAIR, midnight).thirty_day_volume == "150.001"
+    assert venue.fee_info("ann", "LINKMYR", midnight).thirty_day_volume == "150.001"
+    assert venue.fee_info("bob", PAIR, midnight).thirty_day_volume == "0.00"
+    assert venue.fee_info("ann", PAIR, midnight + 30 * day - 1).thirty_day_volume == "150.001"
+    assert venue.fee_info("ann", PAIR, midnight + 30 * day).thirty_day_volume == "0.00"
+
+
+# --- changes of a market ----------------------------------------------------------------------------------------------
+
+
+def test_new_scales_cancel_every_order_and_rewrite_the_past(venue: Venue) -> None:
+    filled = post(venue, price="300002", volume="0.0005")
+    resting, waiting = post(venue), post(venue, stop_price="300005", stop_direction="ABOVE")
+    venue.drain()
+    fine = msgspec.structs.replace(RULES, price_scale=2, volume_scale=4)
+    venue.change_rules(NOW + 1, PAIR, fine)
+    for order_id in (resting, waiting):
+        order = venue.order_v2("ann", order_id)
+        assert (order.status, order.limit_price) == ("COMPLETE", "300001.00")
+    assert venue.order_v2("ann", filled).counter == "150.001"
+    deletes = [frame for frame in venue.drain() if isinstance(frame, MarketFrame)]
+    assert len(deletes) == 7 and all(frame.delete_id for frame in deletes)
+    (info,) = venue.markets([PAIR]).markets
+    assert (info.price_scale, info.volume_scale) == (2, 4)
+    assert venue.ticker(NOW + 1, PAIR).last_trade == "300002.00"
+    assert venue.trades(NOW + 1, PAIR).trades[0].price == "300002.00"
+    sound(venue)
+    assert refused(venue, volume="0.00101") == ("ErrVolumeDenominationNotAllowed", 400)
+    again = post(venue, price="300001.25", volume="0.0011")
+    venue.engine(PAIR).place(NOW + 2, None, Side.ASK, 30000125, 5, tif=TimeInForce.IOC)
+    assert venue.order_v2("ann", again).counter == "150.000625"
+    sound(venue)
+
+
+@pytest.mark.parametrize("change", [{"pair": "XBTZAR"}, {"counter": "ZAR"}, {"price_scale": 12, "volume_scale": 7}])
+def test_rules_of_another_market_are_no_change(venue: Venue, change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="rules"):
+        venue.change_rules(NOW, PAIR, msgspec.structs.replace(RULES, **change))
+    assert venue.engine(PAIR).orders
