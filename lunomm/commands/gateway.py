@@ -291,6 +291,7 @@ class Gateway:
                 "fills": float(sum(account.fills for account in self._accounts.values())),
                 "calls": float(self._budget.used(piece.clock.mono_ns())),
                 "user_stream": "up" if self._stream_up else "down",
+                "quotes_refused": float(sum(sum(desk.wanted.dropped.values()) for desk in self.core.desks.values())),
                 "halted": shared.halted,
             }
         )

@@ -103,10 +103,11 @@ async def _epoch_ms(piece: Piece, pair: str) -> int:
     """This quoter's start by the wall clock, above the last quoter's: a clock set back must not make us the older
     one."""
     try:
-        last = await piece.bus.get(QUOTES, pair)
+        last, account = await piece.bus.get(QUOTES, pair), await piece.bus.get(ACCOUNT, pair)
     except BusError:
-        last = None
-    return max(piece.clock.wall_ms(), last.epoch + 1 if last is not None else 0)
+        return piece.clock.wall_ms()
+    believed = account.quoter_epoch if account is not None else None
+    return max(piece.clock.wall_ms(), (last.epoch if last is not None else 0) + 1, (believed or 0) + 1)
 
 
 class Desk:

@@ -145,6 +145,7 @@ class Account(Stamped, kw_only=True):
     maker_fee, taker_fee: fractions. calls_used / calls_limit: in the last minute.
     fills: number since the journal began; traded_counter: their counter sum. mark: fair price used for pnl.
     quote_uptime: share of this gateway's time with a bid and an ask working, None before the first.
+    quoter_epoch: the newest quoter the gateway believed; an older one is never believed again.
     """
 
     ts_ms: int
@@ -163,4 +164,5 @@ class Account(Stamped, kw_only=True):
     fills: int = 0
     traded_counter: Decimal = Decimal(0)
     quote_uptime: float | None = None
+    quoter_epoch: int | None = None
     halted: str | None = None

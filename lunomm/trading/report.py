@@ -41,5 +41,6 @@ def account(desk: Desk, now: Now) -> Account | None:
         fills=inventory.fills,
         traded_counter=inventory.traded_counter,
         quote_uptime=desk.uptime.share(now.mono_ns),
+        quoter_epoch=desk.wanted.epoch,
         halted=desk.shared.halted,
     )

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-
 import msgspec
 from rich.console import RenderableType
 from rich.text import Text
 
-from lunomm.market.presence import Health
 from lunomm.market.records import BookState
 from lunomm.market.rules import Side
-from lunomm.quoting.inputs import Fill, OrderState, OrderView
+from lunomm.quoting.inputs import OrderView
 from lunomm.quoting.intents import SideReport, WantedQuotes
 from lunomm.views import palette
 from lunomm.views.book import BookView, heading, ladder
@@ -28,13 +24,12 @@ from lunomm.views.pipeline import (
     sound_pair,
     sound_view,
 )
+from lunomm.views.rows import NO_GATEWAY, as_float, fill_rows, order_rows, piece_rows, price_decimals
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word, wrapped
-from lunomm.views.text import UNKNOWN, age, bp, column, common_decimals, number, percent, safe, with_unit
+from lunomm.views.text import age, bp, number, percent, safe, with_unit
 
 QUOTES_STALE_MS = 3_000.0
 """Age at which wanted quotes are nobody's (design 5)."""
-NO_GATEWAY = "not known (no gateway)"
-"""Of open orders, when nobody who could know them is heard."""
 TWO_COLUMNS = 76
 LABELS = 12
 NARROW_LABELS = 8
@@ -105,7 +100,7 @@ def _not_quoting(pair: PairView, now_ms: int) -> str:
 
 def _pair_line(pair: PairView, now_ms: int, dead_gateway: bool) -> str:
     tick, quotes, account = pair.tick, pair.quotes, pair.account
-    decimals = _price_decimals(pair)
+    decimals = price_decimals(pair)
     state = _not_quoting(pair, now_ms) or (tick.state.value if tick is not None else "no book")
     parts = [f"{safe(pair.pair, 20)} {state}"]
     alarm = _alarm(pair, dead_gateway)
@@ -144,20 +139,20 @@ def _draw(view: PipelineView, selected: int, width: int, height: int) -> Rendera
         else:
             top.append(line(("no pair is running on this Redis", palette.WARN)))
             top.append(line(("start one: lunomm up, or lunomm book XBTMYR", palette.MUTED)))
-        return stack([*top, *_pieces(view, width, height - len(top)), _footer(view)])
+        return stack([*top, *piece_rows(view, width, height - len(top)), _footer(view)])
     chosen = view.pairs[min(max(selected, 0), len(view.pairs) - 1)]
     dead = {pair.pair: _without_gateway(view, pair) for pair in view.pairs}
     others = [pair for pair in view.pairs if pair is not chosen]
     # A pair in trouble is never the one that is left out.
     others.sort(key=lambda pair: not _alarm(pair, dead[pair.pair]))
     top += [_heading(pair, view.now_ms, dead[pair.pair]) for pair in [chosen, *others[: max(height // 4, 1)]]]
-    pieces = _pieces(view, width, max(height // 3, 4))
+    pieces = piece_rows(view, width, max(height // 3, 4))
     dead_gateway = dead[chosen.pair]
-    orders = _orders(chosen, view.now_ms, width, max(height // 4, 3), dead_gateway)
+    orders = order_rows(chosen, view.now_ms, width, max(height // 4, 3), dead_gateway)
     notes = _notes(view, width)
     room = height - len(top) - len(orders) - len(pieces) - len(notes) - 2
     body = _body(chosen, view.now_ms, width, max(room, 5), dead_gateway)
-    fills = _fills(chosen, view.now_ms, width, room - BODY_ROWS) if room > BODY_ROWS + 2 else []
+    fills = fill_rows(chosen, view.now_ms, width, room - BODY_ROWS) if room > BODY_ROWS + 2 else []
     if fills:
         body = _body(chosen, view.now_ms, width, room - len(fills), dead_gateway)
     return stack([*top, rule("", width), body, *orders, *fills, *pieces, *notes, _footer(view)])
@@ -210,7 +205,7 @@ def _quote_rows(pair: PairView, now_ms: int) -> list[Fact]:
     quotes = pair.quotes
     if quotes is None:
         return [("reservation", Text("no quoter is heard", palette.MUTED))]
-    decimals = _price_decimals(pair)
+    decimals = price_decimals(pair)
     stale = pair.quotes_age_ms is None or pair.quotes_age_ms > QUOTES_STALE_MS
     reservation = number(quotes.reservation, decimals + 1)
     if quotes.reservation is not None and quotes.fair:
@@ -254,7 +249,7 @@ def _account_rows(pair: PairView, dead_gateway: bool) -> list[Fact]:
     old = (f"{age(pair.account_age_ms)} old", palette.BAD) if dead_gateway else ""
     base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
     off = account.position - account.inventory_target
-    used = _relative(_float(abs(off)), _float(account.max_position))
+    used = _relative(as_float(abs(off)), as_float(account.max_position))
     rows: list[Fact] = [
         ("position", line(with_unit(account.position, base), old, f"target {number(account.inventory_target)}")),
         ("off target", line(with_unit(off, base, sign=True), old, f"{percent(used, 0)} of the limit")),
@@ -271,7 +266,7 @@ def _account_rows(pair: PairView, dead_gateway: bool) -> list[Fact]:
             f"inventory {number(pnl.inventory, 2, sign=True)} fees {number(-pnl.fees, 2, sign=True)}"
         )
         rows.append(("pnl", line((with_unit(pnl.total, counter, 2, sign=True), style), old, (split, palette.MUTED))))
-    fee = f"maker {percent(_float(account.maker_fee), 2)}  taker {percent(_float(account.taker_fee), 2)}"
+    fee = f"maker {percent(as_float(account.maker_fee), 2)}  taker {percent(as_float(account.taker_fee), 2)}"
     rows.append(("fills", f"{number(account.fills)}  uptime {percent(account.quote_uptime, 0)}  {fee}"))
     return rows
 
@@ -279,109 +274,11 @@ def _account_rows(pair: PairView, dead_gateway: bool) -> list[Fact]:
 def _estimate_rows(pair: PairView, width: int) -> list[Fact]:
     if pair.tick is None:
         return []
-    rows = estimate_facts(pair.tick.estimates, _float(pair.tick.mid_price), wide=width >= 60)
+    rows = estimate_facts(pair.tick.estimates, as_float(pair.tick.mid_price), wide=width >= 60)
     if pair.params is not None:
         made = f"{pair.params.estimates.verdict.value} {age(pair.params_age_ms)} ago"
         rows.append(("calibration", made + (" same file, in-sample" if pair.params.in_sample else "")))
     return rows
-
-
-def _orders(pair: PairView, now_ms: int, width: int, height: int, dead_gateway: bool) -> list[RenderableType]:
-    resting = sorted(
-        (order for order in pair.orders if not order.state.terminal and order.price.is_finite()),
-        key=lambda order: (-order.price, order.intent_id),
-    )
-    if dead_gateway and not resting:
-        return [rule("", width), line((f"open orders: {NO_GATEWAY}", palette.WARN))]
-    count = f"open orders {len(resting)}{', may be live: no gateway' if dead_gateway else ''}"
-    blocks: list[RenderableType] = [rule(count, width)]
-    if not resting:
-        return [*blocks, line(("none", palette.MUTED))]
-    shown = resting[: max(height - 1, 1)]
-    prices = column([order.price for order in shown], _price_decimals(pair))
-    volumes = column([order.volume for order in shown], common_decimals(order.volume for order in shown))
-    filled = column([order.filled for order in shown], common_decimals(order.filled for order in shown))
-    for order, price, volume, done in zip(shown, prices, volumes, filled, strict=True):
-        style = palette.side_style(order.side)
-        state = palette.WARN if order.state in (OrderState.UNKNOWN, OrderState.CANCELLING) else palette.PLAIN
-        blocks.append(
-            line(
-                (f"{palette.OWN_MARK} {order.side.value}", style),
-                (price, style),
-                volume,
-                f"filled {done}",
-                (order.state.value.lower(), state),
-                (f"age {age(now_ms - order.created_ms)}", palette.MUTED),
-                (safe(order.order_id or "no id yet", 20), palette.MUTED),
-            )
-        )
-    if len(resting) > len(shown):
-        blocks[0] = rule(f"{count}, {len(shown)} shown", width)
-    return blocks
-
-
-def _fills(pair: PairView, now_ms: int, width: int, height: int) -> list[RenderableType]:
-    if not pair.fills or height < 2:
-        return []
-    shown = pair.fills[-(height - 1) :][::-1]
-    prices = column([fill.price for fill in shown], _price_decimals(pair))
-    volumes = column([fill.volume for fill in shown], common_decimals(fill.volume for fill in shown))
-    blocks: list[RenderableType] = [rule("last fills", width)]
-    for fill, price, volume in zip(shown, prices, volumes, strict=True):
-        verb = "bought" if fill.side is Side.BID else "sold  "
-        edge = _edge(fill)
-        blocks.append(
-            line(
-                (verb, palette.side_style(fill.side)),
-                volume,
-                f"@ {price}",
-                f"{bp(edge, sign=True)} of fair {number(fill.fair, _price_decimals(pair) + 1)}"
-                if edge is not None
-                else "",
-                (f"{age(now_ms - fill.ts_ms)} ago", palette.MUTED),
-            )
-        )
-    return blocks
-
-
-def _edge(fill: Fill) -> float | None:
-    """What the fill earned against the fair price known then, as a fraction of it."""
-    price = _float(fill.price)
-    return None if price is None or not fill.fair else fill.side.sign * (1 - price / fill.fair)
-
-
-def _pieces(view: PipelineView, width: int, height: int) -> list[RenderableType]:
-    blocks: list[RenderableType] = [rule("pieces", width)]
-    if not view.pieces:
-        return [*blocks, line(("none is heard", palette.MUTED))]
-    shown = view.pieces[: max(height - 1, 1)]
-    for piece in shown:
-        word, style = piece_state(piece)
-        health = piece.health
-        parts: list[str | Text | tuple[str, str]] = [
-            f"{safe(piece.piece, 10):<10}{safe(piece.pair, 12):<9}",
-            status_word(f"{word:<11}", style),
-        ]
-        if health is not None:
-            parts.append((f"beat {age(piece.age_ms)} ago", palette.BAD if style == palette.BAD else palette.MUTED))
-            parts += [(word, palette.MUTED) for word in _counter_words(health)]
-            if health.last_error:
-                parts.append((safe(health.last_error, 120), palette.WARN))
-        blocks.append(line(*parts))
-    if len(view.pieces) > len(shown):
-        blocks[0] = rule(f"pieces, {len(shown)} of {len(view.pieces)} shown", width)
-    return blocks
-
-
-def _counter_words(health: Health) -> list[str]:
-    words = []
-    for name, value in list(health.counters.items())[:4]:
-        if isinstance(value, int | float):
-            shown = number(value, 0 if float(value).is_integer() else 1)
-        else:
-            shown = UNKNOWN if value is None else safe(value, 40)
-        words.append(f"{safe(name, 20).replace('_', ' ')} {shown}")
-    return words
 
 
 def _footer(view: PipelineView) -> Text:
@@ -401,17 +298,5 @@ def _book_is_late(pair: PairView) -> bool:
     return pair.tick_age_ms is not None and pair.tick_age_ms > PIECE_STALE_MS
 
 
-def _price_decimals(pair: PairView) -> int:
-    if pair.rules is not None:
-        return max(pair.rules.price_scale, 0)
-    tick = pair.tick
-    known: Sequence[Decimal | None] = [] if tick is None else [tick.best_bid, tick.best_ask]
-    return common_decimals(known)
-
-
 def _relative(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else part / whole
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None or not value.is_finite() else float(value)

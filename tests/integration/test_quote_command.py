@@ -52,6 +52,7 @@ class Others:
         self.mid = 300_000
         self.book_runs = True
         self.position = D("0.1")
+        self.quoter_epoch: int | None = None
         self.heard: list[WantedQuotes] = []
 
     async def run(self) -> None:
@@ -92,6 +93,7 @@ class Others:
             taker_fee=D(0),
             calls_used=0,
             calls_limit=300,
+            quoter_epoch=self.quoter_epoch,
         )
         await self.bus.put(ACCOUNT, account)
         if self.book_runs:
@@ -188,6 +190,21 @@ def two_sided(wanted: WantedQuotes) -> bool:
 
 def why(wanted: WantedQuotes, side: Side) -> Why | None:
     return next(report.why for report in wanted.sides if report.side is side)
+
+
+async def test_a_clock_set_back_makes_no_older_quoter(redis_server, state_dir):
+    """The gateway believed a quoter of next year; the next one's start is above that, whatever the clock says."""
+    size = ("--order-size", "0.02")
+    async with others(redis_server.address) as them:
+        async with quote(state_dir, *LIVE, *size) as first:
+            await until(them.now_wanted(two_sided), "two-sided quotes")
+            future = them.quoter_epoch = time.time_ns() // 1_000_000 + 365 * 86_400_000
+            number = them.heard[-1].number
+            await until(lambda: them.heard[-1].number > number + 3, "the account told, several times over")
+            first.kill()
+            await first.wait()
+        async with quote(state_dir, *LIVE, *size):
+            await until(them.now_wanted(lambda w: w.epoch > future), "a successor above it")
 
 
 async def test_a_life(redis_server, state_dir):
