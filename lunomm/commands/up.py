@@ -47,6 +47,8 @@ USUAL_PORT = 8377
 READ_S = 0.5
 QUOTE_END_S = 10.0
 GATEWAY_END_S = 60.0
+TAKEN = "Choose another with --port"
+"""How the exchange's own error about a taken port ends."""
 OTHER_END_S = 10.0
 OTHERS_S = 6.0
 """Longer than a dead piece's heartbeat and lease live."""
@@ -139,27 +141,40 @@ class _World:
             if info is not None:
                 _check_same(info, options)
                 return cls(None)
-            wanted = ExchangeOptions(
-                port=_free_port(),
-                seed=options.seed,
-                profile=options.profile,
-                pairs=options.pairs,
-                tape=options.tape,
-                speed=options.speed,
-                fee_tier=options.fee_tier,
-            )
-            (folder / venue_finder.FILE).unlink(missing_ok=True)
-            args = venue_finder.exchange_args(wanted)
-            alone = child_environment(**{SUPERVISED: str(os.getpid())})
-            child = Child("exchange", args, folder, environment=alone, on_death=_told)
-            world = cls(child)
-            world.keeping = asyncio.create_task(child.keep(), name="up:exchange")
-            try:
-                await world._wait()
-            except BaseException:
-                await world.end(True)
-                raise
-            return world
+            taken: LunommError = ExchangeError("no free port on this machine for the simulated exchange")
+            for usual in (True, False, False):
+                try:
+                    return await cls._start(folder, options, _free_port(usual=usual))
+                except LunommError as e:
+                    # Another program took the port between our look and the exchange's start: try a free one.
+                    if TAKEN not in str(e):
+                        raise
+                    taken = e
+            raise taken
+
+    @classmethod
+    async def _start(cls, folder: Path, options: UpOptions, port: int) -> _World:
+        wanted = ExchangeOptions(
+            port=port,
+            seed=options.seed,
+            profile=options.profile,
+            pairs=options.pairs,
+            tape=options.tape,
+            speed=options.speed,
+            fee_tier=options.fee_tier,
+        )
+        (folder / venue_finder.FILE).unlink(missing_ok=True)
+        args = venue_finder.exchange_args(wanted)
+        alone = child_environment(**{SUPERVISED: str(os.getpid())})
+        child = Child("exchange", args, folder, environment=alone, on_death=_told)
+        world = cls(child)
+        world.keeping = asyncio.create_task(child.keep(), name="up:exchange")
+        try:
+            await world._wait()
+        except BaseException:
+            await world.end(True)
+            raise
+        return world
 
     async def _wait(self) -> None:
         assert self.keeping is not None and self.child is not None
@@ -197,9 +212,9 @@ def _check_same(info: venue_finder.SimInfo, options: UpOptions) -> None:
         )
 
 
-def _free_port() -> int:
+def _free_port(*, usual: bool = True) -> int:
     """The usual port, or a free one where it is taken; fixed now, so that a restarted exchange keeps its address."""
-    for port in (USUAL_PORT, 0):
+    for port in (USUAL_PORT, 0) if usual else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
