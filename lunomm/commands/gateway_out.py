@@ -193,16 +193,15 @@ class Publisher:
         self._synced = True
 
     async def _append(self, fill: Fill) -> None:
-        sequence, side = fill_key(fill)
-        name = f"{sequence}-{side}"
+        name = _entry_id(fill)
         if await self._bus.append(FILLS, fill, id=name):
             return
-        rows = await self._bus.read(FILLS, fill.pair, after=f"{sequence - 1}-9", count=1)
+        rows = await self._bus.read(FILLS, fill.pair, after=f"{fill.sequence - 1}-9", count=1)
         if not rows or rows[0][0] != name:
             # A trade row that came late, below the newest entry: a stream only grows at its end, so it is told anew.
             await self._bus.clear(FILLS, fill.pair)
             for each in self._journal.fills(fill.pair):
-                await self._bus.append(FILLS, each, id="{}-{}".format(*fill_key(each)))
+                await self._bus.append(FILLS, each, id=_entry_id(each))
 
     async def _put_halt(self, mark: HaltMark) -> None:
         for pair in self._pairs:
@@ -212,6 +211,11 @@ class Publisher:
         """At a clean end: no orders, no account of a gateway that is gone."""
         for pair in self._pairs:
             await self._bus.clear(ORDERS, pair)
+
+
+def _entry_id(fill: Fill) -> str:
+    """A fill's stream id: the venue's trade sequence, then 0 for a BID or 1 for an ASK."""
+    return "{}-{}".format(*fill_key(fill))
 
 
 def _stream_key(entry_id: str) -> tuple[int, int]:
