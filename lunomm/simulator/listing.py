@@ -14,14 +14,15 @@ CACHE_MS = 1000
 
 
 class Listing:
-    """quiet: its own frames are not queued."""
+    """quiet: its own frames are not queued. suspended: what the engine calls POSTONLY is only a short stop."""
 
-    __slots__ = ("books", "engine", "quiet", "tape")
+    __slots__ = ("books", "engine", "quiet", "suspended", "tape")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.tape = PublicTape()
         self.quiet = False
+        self.suspended = False
         self.books: dict[Callable[[Engine], wire.OrderBookReply], tuple[int, wire.OrderBookReply]] = {}
         """The last book of each kind and when it was made."""
 

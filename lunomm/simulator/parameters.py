@@ -6,6 +6,7 @@ zero in an id, time, limit or sequence also means absent, and booleans have many
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ MAX_FIELDS = 100
 MAX_TEXT = 4096
 """Longest value that is looked at: client_order_id may have 255 characters, nothing else comes near."""
 
+_ZERO = re.compile(r"0+(\.0*)?|\.0+", re.ASCII)
 _TRUE = {"1", "t", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "false", "False", "FALSE"}
 
@@ -33,8 +35,15 @@ class Parameters:
         return values[-1] if values else ""
 
     def all(self, name: str) -> Sequence[str]:
-        """Every value of a repeated parameter."""
-        return self._values.get(name, [])
+        """Every value of a repeated parameter.
+
+        Raises:
+            VenueError: ErrInvalidArguments, several joined by commas: a list is a parameter said repeatedly.
+        """
+        values = self._values.get(name, [])
+        if any("," in value for value in values):
+            raise refuse("ErrInvalidArguments", detail=f"repeat {name} instead of joining its values with commas")
+        return values
 
     def number(self, name: str) -> int | None:
         """A whole number, None when absent or zero.
@@ -66,7 +75,7 @@ class Parameters:
     def unset_zero(self, name: str) -> str:
         """A text for which a zero means absent (luno-go's ``stop_price=0``)."""
         text = self.text(name)
-        return "" if not text.strip("0.") else text
+        return "" if _ZERO.fullmatch(text) else text
 
 
 def merge(query: str, form: str) -> Parameters:

@@ -22,11 +22,13 @@ def plain(number: Decimal) -> str:
     return f"{whole}.{frac.rstrip('0').ljust(2, '0')}"
 
 
-def market_info(engine: Engine) -> MarketInfo:
+def market_info(engine: Engine, *, suspended: bool = False) -> MarketInfo:
+    """suspended: POSTONLY is said to be a short stop, not one without an end date."""
     rules = engine.rules
+    short = suspended and engine.status is MarketStatus.POSTONLY
     return MarketInfo(
         market_id=rules.pair,
-        trading_status=_MARKET_WORDS[engine.status],
+        trading_status="SUSPENDED" if short else _MARKET_WORDS[engine.status],
         base_currency=rules.base,
         counter_currency=rules.counter,
         min_volume=plain(rules.min_volume),

@@ -1,7 +1,8 @@
 """What the exchange says when it refuses: error code, HTTP status and message in one table (pure).
 
 Statuses: known for few codes; where nothing is known, 400 for a bad request, 403 for a right that is missing, 404 for
-something that is not there. Messages are the literal ones where a client or a recording shows them.
+something that is not there, 503 where the exchange cannot. Messages are the literal ones where a client or a recording
+shows them. The second half of the table holds Luno's other codes: this exchange has no cause of its own to say them.
 """
 
 from __future__ import annotations
@@ -48,6 +49,25 @@ _TABLE: dict[str, tuple[int, str]] = {
     "ErrLimitOutOfRange": (400, "Limit is out of range"),
     "ErrInternal": (500, "Something went wrong, our bad"),
     "ErrInvalidAccountID": (400, "Invalid account id"),
+    # ---
+    "ErrMarketNotAllowed": (403, "This market is not enabled for you."),
+    "ErrInvalidParameters": (400, "One or more parameters are invalid"),
+    "ErrValueTooHigh": (400, "Order value is above the maximum"),
+    "ErrAmountTooBig": (400, "Amount is above the maximum"),
+    "ErrAmountTooSmall": (400, "Amount is below the minimum"),
+    "ErrInsufficientBalance": (400, "Account has insufficient balance"),
+    "ErrInvalidOrderRef": (400, "Invalid order reference"),
+    "ErrTooManyRowsRequested": (400, "Too many rows requested"),
+    "ErrInvalidAccount": (400, "Invalid account"),
+    "ErrCannotTradeWhileQuoteActive": (403, "You cannot trade while a quote is active"),
+    "ErrUserNotVerifiedForCurrency": (403, "You are not verified for this currency"),
+    "ErrUnderMaintenance": (503, "The market is under maintenance"),
+    "ErrUpdateRequired": (500, "An update is required"),
+    "ErrAccountIsMigrating": (400, "The account is being migrated"),
+    "ErrIdempotencyKeyConflict": (400, "Idempotency key conflict"),
+    "ErrIdempotencyKeyRequestMismatch": (400, "The request does not match its idempotency key"),
+    "ErrMissingIdempotencyKey": (400, "Idempotency key missing"),
+    "ErrConvertRateLimited": (400, "Too many conversions"),
 }
 
 

@@ -116,8 +116,11 @@ class Venue:
             market.engine.next_trade = last.sequence + 1
             market.engine.last_trade = last.price
 
-    def set_status(self, now_ms: int, pair: str, status: MarketStatus) -> None:
-        self._markets[pair].engine.set_status(now_ms, status)
+    def set_status(self, now_ms: int, pair: str, status: MarketStatus, *, suspended: bool = False) -> None:
+        """suspended: POSTONLY as a short stop for volatility, which only the list of markets tells apart."""
+        market = self._markets[pair]
+        market.suspended = suspended
+        market.engine.set_status(now_ms, status)
 
     def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
         """New scales or limits while the exchange is open: every order, waiting ones too, is cancelled first.
@@ -164,7 +167,9 @@ class Venue:
     # --- public ----------------------------------------------------------------------------------------------------
 
     def markets(self, pairs: Sequence[str] = ()) -> wire.Markets:
-        return wire.Markets([public_replies.market_info(market.engine) for market in self._chosen(pairs)])
+        return wire.Markets(
+            [public_replies.market_info(market.engine, suspended=market.suspended) for market in self._chosen(pairs)]
+        )
 
     def ticker(self, now_ms: int, pair: str) -> wire.Ticker:
         market = self._public(pair)

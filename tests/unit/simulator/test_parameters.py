@@ -11,7 +11,13 @@ def test_form_wins_over_query_and_lists_are_repeated() -> None:
     assert given.text("price") == "2"
     assert given.all("pair") == ["A", "B"]
     assert given.text("pair") == "B"
-    assert merge("assets=XBT,ETH", "").all("assets") == ["XBT,ETH"]
+
+
+@pytest.mark.parametrize("query", ["assets=XBT,ETH", "assets=XBT&assets=ETH,", "assets=%2C"])
+def test_a_list_joined_by_commas_is_refused(query: str) -> None:
+    with pytest.raises(VenueError) as refused:
+        merge(query, "").all("assets")
+    assert (refused.value.code, refused.value.status) == ("ErrInvalidArguments", 400)
 
 
 def test_empty_means_absent() -> None:
@@ -54,7 +60,20 @@ def test_what_is_no_boolean(text: str) -> None:
         merge(f"post_only={text}", "").flag("post_only")
 
 
-@pytest.mark.parametrize(("text", "kept"), [("0", ""), ("0.00", ""), ("", ""), ("1.50", "1.50"), ("100", "100")])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("0", ""),
+        ("0.00", ""),
+        ("0.", ""),
+        (".0", ""),
+        ("", ""),
+        ("1.50", "1.50"),
+        ("100", "100"),
+        (".", "."),
+        ("0.0.0", "0.0.0"),
+    ],
+)
 def test_a_zero_stop_price_is_absent(text: str, kept: str) -> None:
     assert merge(f"stop_price={text}", "").unset_zero("stop_price") == kept
 

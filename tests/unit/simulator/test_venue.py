@@ -525,6 +525,18 @@ def test_the_status_vocabularies(venue: Venue, status: MarketStatus, listed: str
     assert venue.ticker(NOW, PAIR).status == ticked
 
 
+def test_a_short_stop_is_told_apart_in_the_list_of_markets_only(venue: Venue) -> None:
+    venue.set_status(NOW, PAIR, MarketStatus.POSTONLY, suspended=True)
+    (info,) = venue.markets([PAIR]).markets
+    assert info.trading_status == "SUSPENDED" and info.rules().status == "POSTONLY"
+    assert venue.ticker(NOW, PAIR).status == "POSTONLY"
+    post(venue, post_only=True)
+    assert refused(venue)[0] == "ErrPostOnlyMode"
+    for status, word in ((MarketStatus.ACTIVE, "ACTIVE"), (MarketStatus.POSTONLY, "POST_ONLY")):
+        venue.set_status(NOW, PAIR, status)
+        assert venue.markets([PAIR]).markets[0].trading_status == word
+
+
 def test_awaiting_may_be_told_first() -> None:
     venue = new_venue(Behaviour(send_awaiting=True))
     post(venue)
