@@ -131,7 +131,8 @@ class GatewayOptions:
 class ExchangeOptions:
     """port None: the usual one, or a free one where it is taken. speed: exchange seconds per wall second.
 
-    behaviour: NAME=VALUE each. accounts: [ACCOUNT/]KEY:SECRET[:PERMISSIONS] each, beside the usual one.
+    tape_lead_s: our seconds from open doors to the first recorded update. behaviour: NAME=VALUE each. accounts:
+    [ACCOUNT/]KEY:SECRET[:PERMISSIONS] each, beside the usual one.
     """
 
     port: int | None = None
@@ -139,6 +140,7 @@ class ExchangeOptions:
     profile: str | None = None
     pairs: tuple[str, ...] = (DEFAULT_PAIR,)
     tape: Path | None = None
+    tape_lead_s: float = 1.0
     speed: float = 1.0
     fee_tier: int = 0
     behaviour: tuple[str, ...] = ()
@@ -148,6 +150,7 @@ class ExchangeOptions:
         if self.port is not None and not 1 <= self.port <= 65535:
             raise UsageError(f"--port: {self.port}: not a port. Give a number from 1 to 65535")
         _check("--speed", self.speed, 0, 10_000, open_low=True)
+        _check("--tape-lead", self.tape_lead_s, 0, 3600)
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"--seed: {self.seed}: out of range. Give a whole number from 0 to 2**63 - 1")
         if self.fee_tier not in (0, 1):

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from lunomm.views.exchange import ExchangeView, MarketRow, exchange_data, exchan
 
 USUAL_PORT = 8377
 
-TAPE_LEAD_MS = 1000
-"""A recording starts so long after the doors open (ours, ms): who connects at once misses no frame."""
+_NEVER_S = 86_400.0
+"""Longer than any exchange takes to open its doors."""
 
 RATE_S = 60
 PARENT_S = 1.0
@@ -49,13 +50,16 @@ async def run(common: Common, options: ExchangeOptions) -> dict[str, Any] | None
     """
     folder = state_folder(common.state_dir)
     await _refuse_second(folder)
-    start_wall_ms = time.time_ns() // 1_000_000
-    exchange, clock = _open(options, start_wall_ms)
+    exchange, clock = _open(options)
     listening = _listen(options.port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     run_id = _run_id(options.tape)
-    info = _info(exchange, clock, url, run_id, options.speed)
-    server = ExchangeServer(exchange, clock.exchange_ns, speed=options.speed, info=lambda: info)
+    server = ExchangeServer(
+        exchange,
+        lambda: clock.exchange_ns(),
+        speed=options.speed,
+        info=lambda: _info(exchange, clock, url, run_id, options.speed),
+    )
     watch = _Watch(exchange, server, options, url, run_id)
     stop, started = asyncio.Event(), asyncio.Event()
     held = _hold_signals(stop)
@@ -68,6 +72,10 @@ async def run(common: Common, options: ExchangeOptions) -> dict[str, Any] | None
     ]
     try:
         await _first(tasks[0], started)
+        if options.tape is not None:
+            # Only now: reading the tape and opening the doors takes as long as it takes.
+            clock = _begin(clock, options.tape_lead_s)
+        info = _info(exchange, clock, url, run_id, options.speed)
         write_whole(note, msgspec.json.encode({**info, "pid": os.getpid()}).decode())
         tasks.append(asyncio.create_task(presenter.run(stop), name="exchange:screen"))
         stopping = asyncio.create_task(stop.wait(), name="exchange:stop")
@@ -99,8 +107,9 @@ async def _refuse_second(folder: Path) -> None:
             )
 
 
-def _open(options: ExchangeOptions, wall_ms: int) -> tuple[Exchange, Clock]:
-    """The exchange asked for, and its clock."""
+def _open(options: ExchangeOptions) -> tuple[Exchange, Clock]:
+    """The exchange asked for, and its clock; that of a tape stands before the first frame until :func:`_begin`."""
+    wall_ms = time.time_ns() // 1_000_000
     keys = [parse_key(text) for text in options.accounts]
     switches = parse_behaviour(options.behaviour)
     if options.tape is None:
@@ -130,7 +139,12 @@ def _open(options: ExchangeOptions, wall_ms: int) -> tuple[Exchange, Clock]:
     if tape.torn is not None:
         say(f"{options.tape}: {tape.torn}; the rest of it is used")
     anchor_ns = exchange.next_ns or tape.started_ns
-    return exchange, Clock(options.speed, (wall_ms + TAPE_LEAD_MS) * 1_000_000, anchor_ns // 1_000_000 * 1_000_000)
+    return exchange, _begin(Clock(options.speed, 0, anchor_ns // 1_000_000 * 1_000_000), _NEVER_S)
+
+
+def _begin(clock: Clock, lead_s: float) -> Clock:
+    """The same clock, so that its exchange instant is ``lead_s`` of our seconds from now."""
+    return replace(clock, anchor_wall_ns=time.time_ns() // 1_000_000 * 1_000_000 + int(lead_s * 1e9))
 
 
 def _read(path: Path, pair: str) -> Tape:

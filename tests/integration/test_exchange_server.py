@@ -180,6 +180,9 @@ async def test_an_hour_of_candles_is_there_from_the_start_for_any_valid_key() ->
     [
         ("GET", "/api/1/ticker", {"pair": "NOPE"}, 400, "ErrMarketUnavailable"),
         ("GET", "/api/1/ticker", {}, 400, "ErrMarketUnavailable"),
+        ("GET", "/api/1/tickers", {"pair": "XBTMYR,XBTZAR"}, 400, "ErrInvalidArguments"),
+        ("GET", "/api/exchange/1/markets", {"pair": "XBTMYR,XBTZAR"}, 400, "ErrInvalidArguments"),
+        ("GET", "/api/1/balance", {"assets": "XBT,MYR"}, 400, "ErrInvalidArguments"),
         ("GET", "/api/1/trades", {"pair": PAIR, "since": "yesterday"}, 400, "ErrInvalidArguments"),
         ("GET", "/api/1/trades", {"pair": PAIR, "since": "9" * 40}, 400, "ErrInvalidArguments"),
         ("GET", "/api/exchange/1/candles", {"pair": PAIR, "since": "1", "duration": "61"}, 400, "ErrInvalidArguments"),
@@ -628,6 +631,27 @@ async def test_the_command_notes_its_address_refuses_a_second_and_leaves_nothing
     line = json.loads(out.splitlines()[-1])
     assert line["command"] == "exchange" and line["data"]["seed"] == 7
     assert not note.exists()
+
+
+async def test_a_recording_waits_for_its_clients_however_slowly_the_doors_opened(tmp_path: Path) -> None:
+    note, lead_s = tmp_path / "exchange.json", 6
+    process = await start(tmp_path, "--json", "--tape", str(OURS), "--tape-lead", str(lead_s), "--speed", "100")
+    try:
+        await until(note.exists)
+        told = json.loads(note.read_text())
+        # The lead is counted from the moment the doors were open, which is when the note was written.
+        late_ms = note.stat().st_mtime_ns / 1e6 + lead_s * 1000 - told["clock"]["wall_ms"]
+        assert -50 < late_ms < lead_s * 1000
+        url = told["url"].replace("http", "ws", 1)
+        async with connect(f"{url}/api/1/stream/{PAIR}", proxy=None, max_size=2**24) as socket:
+            await socket.send(LOG_IN)
+            async with asyncio.timeout(60):
+                got = [str(await socket.recv()) for _ in range(100)]
+        assert got == tape_lines(OURS)[:100]
+    finally:
+        process.terminate()
+        _, error = await process.communicate()
+    assert (process.returncode, error) == (0, b"")
 
 
 @pytest.mark.parametrize(
