@@ -1,7 +1,7 @@
 """Charts as self-contained SVG: panels one above the other, lines, steps, bands, points and levels on numbered axes.
 
-A file that any browser opens, with no script, no font and no address in it, readable on a light and a dark page. What is
-unknown (None) is a gap, never zero. Long series are thinned to the extremes of each pixel column, so a day of ticks
+A file that any browser opens, with no script, no font and no address in it, readable on a light and a dark page. What
+is unknown (None) is a gap, never zero. Long series are thinned to the extremes of each pixel column, so a day of ticks
 makes a small file that still shows every spike.
 
 Rejected: a plotting library. The smallest is ten times this program's own size to install, and the few kinds of chart
