@@ -102,6 +102,9 @@ BalanceEvery = Annotated[float, _float("--update-balance-interval-s", "how often
 MaxPosition = Annotated[Decimal | None, _decimal("--max-position", "worst case with all in flight, base", LIMITS)]
 MaxOrderValue = Annotated[Decimal | None, _decimal("--max-order-value", "largest order, counter", LIMITS)]
 MaxDailyLoss = Annotated[Decimal | None, _decimal("--max-daily-loss", "largest loss a day, counter", LIMITS)]
+MaxOpenValue = Annotated[Decimal | None, _decimal("--max-open-value", "all open orders of a pair, counter", LIMITS)]
+BaseAccount = Annotated[int | None, _whole("--base-account", "id of the base account, if there are several", LIMITS)]
+CounterAccount = Annotated[int | None, _whole("--counter-account", "the same for the counter currency", LIMITS)]
 
 VolWindow = Annotated[float, _float("--vol-window", "memory of the volatility, s", BOOK)]
 KappaLookback = Annotated[float, _float("--kappa-lookback", "taker orders counted for kappa and A, s", BOOK)]

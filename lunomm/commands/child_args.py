@@ -50,6 +50,9 @@ def gateway_args(pairs: tuple[str, ...], options: GatewayOptions) -> list[str]:
         "--max-position": options.max_position,
         "--max-order-value": options.max_order_value,
         "--max-daily-loss": options.max_daily_loss,
+        "--max-open-value": options.max_open_value,
+        "--base-account": options.base_account,
+        "--counter-account": options.counter_account,
     }
     return ["gateway", *pairs, *_flat(given)]
 

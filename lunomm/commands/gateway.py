@@ -37,6 +37,7 @@ from lunomm.options import GatewayOptions
 from lunomm.quoting.inputs import Account, Fill
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.trading import events as ev
+from lunomm.trading.balances import choose_accounts
 from lunomm.trading.limits import Limits
 from lunomm.trading.reconciler import Reconciler
 from lunomm.trading.shared import Settings
@@ -52,6 +53,9 @@ POLL_S = 0.5
 
 BUS_S = 2.0
 """Without Redis for longer, nothing is wanted until it is back and carries our venue."""
+
+BALANCE_S = 1.0
+"""Shortest time between two reads of the balances: more would eat the calls that orders need."""
 
 STOP_S = 15.0
 """Longest wait for the verified end: a POST of unknown outcome needs five seconds, a venue under load a few more."""
@@ -82,6 +86,9 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
     ):
         balances = await _first(piece, rest.balances)
         legs = {pair: _legs(await _first(piece, lambda pair=pair: market(rest, pair))) for pair in pairs}
+        accounts = choose_accounts(
+            legs.values(), as_events.venue_balances(balances), options.base_account, options.counter_account
+        )
         account = account_hash([int(row.account_id) for row in balances])
         venue = venue_key(piece)
         path = journal_path(common.state_dir, venue, account)
@@ -92,7 +99,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
                 _forget_old(common.state_dir, path)
             journal = open_journal(path, account=account, venue=venue)
             try:
-                gateway = Gateway(piece, rest, budget, options, legs, journal)
+                gateway = Gateway(piece, rest, budget, options, legs, accounts, journal)
                 return await gateway.serve()
             finally:
                 journal.close()
@@ -157,20 +164,27 @@ class Gateway:
         budget: CallBudget,
         options: GatewayOptions,
         legs: dict[str, tuple[str, str]],
+        accounts: dict[str, int],
         journal: Journal,
     ) -> None:
         self._piece, self._rest, self._budget = piece, rest, budget
         clock = piece.clock
         settings = Settings(
-            limits=Limits(options.max_position, options.max_order_value, options.max_daily_loss),
+            limits=Limits(
+                options.max_position,
+                options.max_order_value,
+                options.max_daily_loss,
+                max_open_value=options.max_open_value,
+            ),
             ttl_ms=clock.ttl_ms(),
             ttl_ns=int(clock.ttl_ms() * 1_000_000 / clock.speed),
             skew_ms=int(1_000 * max(1.0, clock.speed)),
-            balance_ns=int(options.update_balance_interval_s * 1e9),
+            accounts=accounts,
+            balance_ns=int(max(options.update_balance_interval_s, BALANCE_S) * 1e9),
         )
         self.core = Reconciler(legs, settings, journal.restore(clock.exchange_ms()), clock.now())
         self._publisher = Publisher(piece.bus, journal, piece.pairs)
-        self._calls = Calls(piece, rest, budget, journal, self._publisher, self._tell)
+        self._calls = Calls(piece, rest, budget, journal, self._publisher, self._tell, legs, accounts)
         self._events: asyncio.Queue[ev.Event | str] = asyncio.Queue()
         self._quotes: dict[str, WantedQuotes | None] = {}
         self._accounts: dict[str, Account] = {}

@@ -8,7 +8,7 @@ has not passed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lunomm.bus.venue import VenueReplaced, compare, peek
@@ -27,6 +27,7 @@ from lunomm.errors import (
 from lunomm.journal.store import Journal
 from lunomm.luno import as_events
 from lunomm.trading import events as ev
+from lunomm.trading.orders import intent_of
 from lunomm.trading.working import RATE_LIMITED
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Calls:
     """Performs the actions of the reconciler's steps.
 
     Args:
-        piece: bus, clock, venue and supervision. rest: the venue. tell: takes each outcome.
+        piece: bus, clock, venue and supervision. rest: the venue. tell: takes each outcome. legs: pair -> (base,
+            counter). accounts: asset -> id of the account to trade on, where it was said.
     """
 
     def __init__(
@@ -53,9 +55,12 @@ class Calls:
         journal: Journal,
         publisher: Publisher,
         tell: Callable[[ev.Event], None],
+        legs: Mapping[str, tuple[str, str]],
+        accounts: Mapping[str, int],
     ) -> None:
         self._piece, self._rest, self._budget, self._journal = piece, rest, budget, journal
         self._publisher, self._tell = publisher, tell
+        self._legs, self._accounts = legs, accounts
 
     def perform(self, actions: Sequence[ev.Action]) -> None:
         """Save, then begin the rest.
@@ -82,6 +87,10 @@ class Calls:
             self._publisher.account(action.account)
         elif isinstance(action, ev.Halted):
             self._publisher.halt(action.reason, action.ts_ms)
+        elif isinstance(action, ev.Resumed):
+            self._publisher.resumed()
+        elif isinstance(action, ev.Answer):
+            self._publisher.answer(action)
         elif isinstance(action, ev.Place):
             self._piece.start(self._place(action), f"place {action.order.client_order_id}")
         elif isinstance(action, ev.Cancel):
@@ -125,6 +134,8 @@ class Calls:
                 timestamp_ms=order.timestamp_ms,
                 ttl_ms=order.ttl_ms,
                 post_only=True,
+                base_account_id=self._accounts.get(self._legs[order.pair][0]),
+                counter_account_id=self._accounts.get(self._legs[order.pair][1]),
             )
         except OrderRejected as e:
             self._tell(ev.PostRejected(order.pair, order.client_order_id, e.code, str(e)))
@@ -215,7 +226,9 @@ class Calls:
             return ev.OrderRead(action.pair, action.client_order_id, found)
         if isinstance(action, ev.ReadOpenOrders):
             orders = await rest.open_orders(action.pair)
-            return ev.OpenOrdersRead(action.pair, tuple(as_events.venue_order(o) for o in orders))
+            # Others' orders are none of our business, and may be of kinds we cannot read.
+            ours = [order for order in orders if intent_of(order.client_order_id, action.pair) is not None]
+            return ev.OpenOrdersRead(action.pair, tuple(as_events.venue_order(order) for order in ours))
         if isinstance(action, ev.ReadTrades):
             return ev.TradesRead(action.pair, await self._trades(action))
         if isinstance(action, ev.ReadBalances):

@@ -11,17 +11,22 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from lunomm.bus.channels import ACCOUNT, FILLS, HALT, ORDER_UPDATES, ORDERS
+from lunomm.bus.channels import ACCOUNT, CONTROL, FILLS, HALT, ORDER_UPDATES, ORDERS
 from lunomm.bus.client import Bus
+from lunomm.bus.process import user
+from lunomm.bus.venue import this_host
 from lunomm.errors import BusError
 from lunomm.journal.store import Journal, fill_key
-from lunomm.market.presence import HaltMark
+from lunomm.market.presence import ControlRequest, HaltMark
 from lunomm.quoting.inputs import Account, Fill, OrderUpdate, OrderView
-from lunomm.trading.events import SaveNote
+from lunomm.trading.events import Answer, SaveNote
 from lunomm.trading.shared import copy_update
 
 RETRY_S = 0.25
 HALT_EVERY_S = 1.0
+
+ANSWERS = 100
+"""Answers to requests kept while Redis is away."""
 
 BACKLOG = 5_000
 """Messages waiting for Redis; beyond it the journal is read again when it is back."""
@@ -50,6 +55,9 @@ class Publisher:
         self._fields: dict[str, set[str]] = {}
         self._accounts: dict[str, Account] = {}
         self._halt: HaltMark | None = None
+        # A mirror left by a gateway that is gone says nothing about this one.
+        self._halt_ends = True
+        self._answers: deque[ControlRequest] = deque(maxlen=ANSWERS)
         self._news = asyncio.Event()
         self._orders_lock = asyncio.Lock()
         self._flushing = asyncio.Lock()
@@ -85,7 +93,26 @@ class Publisher:
         self._news.set()
 
     def halt(self, reason: str, since_ms: int) -> None:
-        self._halt = HaltMark(pair="", since_ms=since_ms, cause=reason)
+        self._halt, self._halt_ends = HaltMark(pair="", since_ms=since_ms, cause=reason), False
+        self._news.set()
+
+    def resumed(self) -> None:
+        self._halt, self._halt_ends = None, True
+        self._news.set()
+
+    def answer(self, answer: Answer) -> None:
+        self._answers.append(
+            ControlRequest(
+                pair=answer.pair,
+                request_id=f"{answer.request_id}-answer",
+                verb="answer",
+                ts_ms=answer.ts_ms,
+                who=f"{user()}@{this_host()}",
+                answers=answer.request_id,
+                accepted=answer.accepted,
+                detail=answer.detail[:300],
+            )
+        )
         self._news.set()
 
     # --- sending ---
@@ -137,6 +164,13 @@ class Publisher:
         while self._fills:
             await self._append(self._fills[0])
             self._fills.popleft()
+        if self._halt_ends:
+            for pair in self._pairs:
+                await self._bus.clear(HALT, pair)
+            self._halt_ends = False
+        while self._answers:
+            await self._bus.append(CONTROL, self._answers[0])
+            self._answers.popleft()
         for pair in list(self._accounts):
             account = self._accounts[pair]
             await self._bus.put(ACCOUNT, account)

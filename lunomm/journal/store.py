@@ -23,7 +23,7 @@ from lunomm.journal import schema
 from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, UPDATES, Table, checksum
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate
-from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveUpdate
+from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveResume, SaveUpdate
 from lunomm.trading.orders import Amounts, Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.working import REMEMBER_MS
@@ -101,6 +101,8 @@ class Journal:
             self._since_prune += 1
         elif isinstance(save, SaveHalt):
             self._put(HALTS.upsert, (save.ts_ms, save.reason, None, None))
+        elif isinstance(save, SaveResume):
+            self._end_halts(save.who, save.ts_ms)
 
     def _put(self, statement: str, row: Sequence[object]) -> None:
         self._db.execute(statement, (*row, checksum(row)))
@@ -118,13 +120,18 @@ class Journal:
 
     def end_halt(self, who: str, now_ms: int) -> bool:
         """End a standing halt; False when there is none."""
-        standing = self._rows(HALTS, "WHERE ended_ms IS NULL")
-        try:
-            for since_ms, reason, _, _ in standing:
-                self._put(HALTS.upsert, (since_ms, reason, now_ms, who))
-        except sqlite3.Error as e:
-            raise JournalError(f"journal {self.path}: the halt could not be ended: {e}") from e
-        return bool(standing)
+        standing = self.halted()
+        self.commit([SaveResume(who, now_ms)])
+        return standing is not None
+
+    def _end_halts(self, who: str, now_ms: int) -> None:
+        for since_ms, reason, _, _ in self._rows(HALTS, "WHERE ended_ms IS NULL"):
+            self._put(HALTS.upsert, (since_ms, reason, now_ms, who))
+
+    def halted(self) -> str | None:
+        """The reason of the standing halt, None when there is none."""
+        halts = [str(row[1]) for row in self._rows(HALTS, "WHERE ended_ms IS NULL ORDER BY since_ms")]
+        return halts[0] if halts else None
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -158,9 +165,8 @@ class Journal:
             )
             for pair in used.keys() | entries.keys() | (notes.keys() - {""})
         }
-        halts = [str(row[1]) for row in self._rows(HALTS, "WHERE ended_ms IS NULL")]
         last = self._number("SELECT max(number) FROM updates") or now_ms
-        return Restored(pairs, notes.get("", {}), last, halts[0] if halts else None)
+        return Restored(pairs, notes.get("", {}), last, self.halted())
 
     def fills(self, pair: str, after: tuple[int, int] | None = None) -> list[Fill]:
         """Fills of a pair by (sequence, 0 for BID | 1 for ASK), those after ``after``."""

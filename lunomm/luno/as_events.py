@@ -16,7 +16,7 @@ from lunomm.market.rules import Side
 from lunomm.trading.events import BalanceSeen, FillSeen, StatusSeen, VenueBalance, VenueOrder, VenueTrade
 from lunomm.trading.orders import Amounts
 
-COMPLETE = "COMPLETE"
+AWAITING, COMPLETE = "AWAITING", "COMPLETE"
 
 
 def venue_order(order: OrderV2) -> VenueOrder:
@@ -34,6 +34,7 @@ def venue_order(order: OrderV2) -> VenueOrder:
         ),
         created_ms=order.creation_timestamp,
         completed_ms=order.completed_timestamp,
+        awaiting=order.status == AWAITING,
     )
 
 
@@ -68,7 +69,10 @@ def user_event(message: WireUserMessage) -> StatusSeen | FillSeen | BalanceSeen 
     """One message of the user stream; None when it carries nothing."""
     status, fill, balance = message.order_status_update, message.order_fill_update, message.balance_update
     if status is not None:
-        return StatusSeen(status.market_id, status.order_id, status.client_order_id, status.status != COMPLETE)
+        return StatusSeen(
+            status.market_id, status.order_id, status.client_order_id, status.status != COMPLETE,
+            awaiting=status.status == AWAITING,
+        )  # fmt: skip
     if fill is not None:
         total = Amounts(
             decimal(fill.base_fill), decimal(fill.counter_fill), decimal(fill.base_fee), decimal(fill.counter_fee)

@@ -173,12 +173,15 @@ class LunoRest:
         timestamp_ms: int,
         ttl_ms: int,
         post_only: bool = True,
+        base_account_id: int | None = None,
+        counter_account_id: int | None = None,
     ) -> str:
         """Place a limit order and return Luno's id for it; it exists, and may already have traded or gone.
 
         Args:
             volume, price: base, and counter per base; sent as written, so on the market's grid.
             timestamp_ms, ttl_ms: Luno refuses the order once timestamp + ttl has passed on its clock; ttl 1 to 10000.
+            base_account_id, counter_account_id: where a currency has several accounts; None = Luno's default.
 
         Raises:
             OrderRejected: no order was created by this call; ``code`` is Luno's, or BAD_ORDER when it was never sent.
@@ -199,6 +202,8 @@ class LunoRest:
             "client_order_id": client_order_id,
             "timestamp": timestamp_ms,
             "ttl": ttl_ms,
+            "base_account_id": base_account_id,
+            "counter_account_id": counter_account_id,
         }
         reply = await self._http.post("/api/1/postorder", wire.PostOrderReply, form, PLACE, patience_s=PLACE_PATIENCE_S)
         return reply.order_id

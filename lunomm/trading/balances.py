@@ -9,7 +9,7 @@ reported as drift.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -41,15 +41,66 @@ class Held:
         return max(self.total - self.reserved, ZERO)
 
 
+def one_account(asset: str, rows: Iterable[VenueBalance], said: int | None, option: str = "") -> int | None:
+    """The account of a currency to trade on; None when it has none.
+
+    Args:
+        said: the id the user gave with ``option``, None if none.
+
+    Raises:
+        ConfigError: several and none said, or the one said is not among them.
+    """
+    ids = sorted({row.account_id for row in rows if row.asset == asset})
+    listed = ", ".join(str(i) for i in ids) or "none"
+    if said is not None:
+        if said not in ids:
+            raise ConfigError(
+                f"{option} {said}: no {asset} account of this key. Its accounts: {listed}", code="ACCOUNT"
+            )
+        return said
+    if len(ids) > 1:
+        raise ConfigError(
+            f"account: {asset} has several accounts ({listed}). "
+            "Say which one to trade on with --base-account or --counter-account",
+            code="SEVERAL_ACCOUNTS",
+        )
+    return ids[0] if ids else None
+
+
+def choose_accounts(
+    legs: Iterable[tuple[str, str]], rows: Sequence[VenueBalance], base: int | None, counter: int | None
+) -> dict[str, int]:
+    """Asset -> account id, for the currencies whose account was said. legs: (base, counter) of every pair.
+
+    Raises:
+        ConfigError: as :func:`one_account`, or two pairs have different currencies there.
+    """
+    bases, counters = {leg[0] for leg in legs}, {leg[1] for leg in legs}
+    chosen: dict[str, int] = {}
+    for option, said, assets in (("--base-account", base, bases), ("--counter-account", counter, counters)):
+        if said is None:
+            continue
+        owner = next((row.asset for row in rows if row.account_id == said and row.asset in assets), None)
+        asset = owner or min(assets)
+        chosen[asset] = one_account(asset, rows, said, option) or said
+    for asset in sorted(bases | counters):
+        if asset not in chosen:
+            one_account(asset, rows, None)
+    return chosen
+
+
 class Balances:
     """The balances of the assets a gateway trades.
 
     Args:
-        assets: whose balances matter; others are ignored.
+        assets: whose balances matter; others are ignored. accounts: asset -> id, where it was said which to trade on.
     """
 
-    def __init__(self, assets: Iterable[str]) -> None:
+    def __init__(self, assets: Iterable[str], accounts: Mapping[str, int] | None = None) -> None:
         self.assets = frozenset(assets)
+        self.accounts = dict(accounts or {})
+        self.odd = 0
+        self.gap = False
         self._held: dict[str, Held] = {}
         self._asset_of: dict[int, str] = {}
         self._expected: dict[str, Decimal] = {}
@@ -63,7 +114,9 @@ class Balances:
     def load(self, rows: Iterable[VenueBalance], asked_ns: int, now_ns: int) -> list[str]:
         """Take one whole REST read; returns the assets whose balance changed.
 
-        Rows of the stream that came after ``asked_ns`` are newer than the read and stay.
+        Rows of the stream that came after ``asked_ns`` are newer than the read and stay. A read that contradicts itself
+        (an account twice, below zero, more reserved than there is) or lacks an account that was there leaves nothing
+        free, and is counted in ``odd``; what we hold is not thereby gone.
 
         Raises:
             ConfigError: a currency has several accounts: which one to trade on is not for us to guess.
@@ -72,20 +125,23 @@ class Balances:
         for row in rows:
             if row.asset in self.assets:
                 by_asset.setdefault(row.asset, []).append(row)
-        for asset, several in sorted(by_asset.items()):
-            if len(several) > 1:
-                ids = ", ".join(str(row.account_id) for row in several)
-                raise ConfigError(
-                    f"account: {asset} has several accounts ({ids}): which one to trade on is not known. "
-                    "Use a key of an account with one of each, or empty and close the others",
-                    code="SEVERAL_ACCOUNTS",
-                )
         changed = []
         for asset in sorted(self.assets):
-            found = by_asset.get(asset)
-            # No account of a currency is an account with nothing in it.
-            row = found[0] if found else VenueBalance(0, asset, ZERO, ZERO)
-            old = self._held.get(asset)
+            found, old = by_asset.get(asset, []), self._held.get(asset)
+            mine = self.accounts.get(asset) or (old.account_id if old is not None and old.account_id else None)
+            if mine is None:
+                mine = one_account(asset, found, None)
+            same = [row for row in found if row.account_id == mine]
+            if not same:
+                # No account of a currency is an account with nothing in it, unless there was one before.
+                total = old.total if old is not None and old.account_id else ZERO
+                row = VenueBalance(mine or 0, asset, total, total)
+                self.odd += bool(old is not None and old.account_id)
+            else:
+                row = same[0]
+                if len(same) > 1 or row.total < 0 or not 0 <= row.reserved <= row.total:
+                    row = replace(row, reserved=max(row.total, row.reserved))
+                    self.odd += 1
             if old is not None and old.row_mono_ns is not None and old.row_mono_ns >= asked_ns:
                 self._held[asset] = replace(old, read_mono_ns=now_ns)
                 continue
@@ -104,7 +160,8 @@ class Balances:
     def see(self, account_id: int, row: int, total: Decimal, available: Decimal, now_ns: int) -> str | None:
         """Take one ledger row of the user stream.
 
-        The asset when it is news, None for another account's or an older row.
+        The asset when it is news, None for another account's or an older row. A row that does not follow the last one
+        says that something was missed: ``gap`` is set.
         """
         asset = self._asset_of.get(account_id)
         if asset is None:
@@ -112,6 +169,7 @@ class Balances:
         held = self._held[asset]
         if row <= held.row:
             return None
+        self.gap |= 0 < held.row < row - 1
         if held.total != total:
             self._moved_ns[asset] = now_ns
         self._held[asset] = replace(

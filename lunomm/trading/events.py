@@ -22,7 +22,8 @@ from lunomm.trading.orders import Amounts, Order
 class VenueOrder:
     """One order as a read or a listing shows it. open: AWAITING, PENDING or a word we do not know.
 
-    completed_ms: when it left the book, 0 while it is in it; ``filled`` is final only when this is set.
+    completed_ms: when it left the book, 0 while it is in it; ``filled`` is final only when this is set. awaiting: the
+    venue has it and has not put it into the book.
     """
 
     order_id: str
@@ -35,6 +36,7 @@ class VenueOrder:
     filled: Amounts
     created_ms: int
     completed_ms: int
+    awaiting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,7 @@ class StatusSeen:
     order_id: str
     client_order_id: str
     open: bool
+    awaiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,23 @@ class HaltAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """End the halt, on a person's word. request_id: each is answered once. pair: whose CONTROL it came by."""
+
+    request_id: str
+    pair: str
+    who: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BadMessage:
+    """Something on our channels could not be read. what: channel and reason."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """This gateway ends: take everything down."""
 
@@ -233,7 +253,7 @@ class Stop:
 Event = (
     Wake | QuotesSeen | Gate | UserStream | RulesRead | FeesRead | ReferenceRead | BalancesRead | Posted | PostRejected
     | PostUnknown | CancelReturned | OrderRead | OpenOrdersRead | TradesRead | ReadFailed | StatusSeen | FillSeen
-    | BalanceSeen | HaltAsked | Stop
+    | BalanceSeen | HaltAsked | ResumeAsked | BadMessage | Stop
 )  # fmt: skip
 
 
@@ -289,6 +309,14 @@ class SaveUpdate:
 @dataclass(frozen=True, slots=True)
 class SaveHalt:
     reason: str
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResume:
+    """The standing halt is over. who: user@host, and the reason given."""
+
+    who: str
     ts_ms: int
 
 
@@ -376,7 +404,23 @@ class Halted:
     ts_ms: int
 
 
-Save = SaveOrder | SaveFill | SaveFlow | SaveNote | SaveUpdate | SaveHalt
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The halt is over: its mirror goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request, for whoever asked."""
+
+    request_id: str
+    pair: str
+    accepted: bool
+    detail: str
+    ts_ms: int
+
+
+Save = SaveOrder | SaveFill | SaveFlow | SaveNote | SaveUpdate | SaveHalt | SaveResume
 Read = ReadOrder | ReadOpenOrders | ReadTrades | ReadBalances | ReadRules | ReadFees | ReadReference
-Action = Save | Place | Cancel | Read | PublishOrders | PublishAccount | Halted
-SAVES = (SaveOrder, SaveFill, SaveFlow, SaveNote, SaveUpdate, SaveHalt)
+Action = Save | Place | Cancel | Read | PublishOrders | PublishAccount | Halted | Resumed | Answer
+SAVES = (SaveOrder, SaveFill, SaveFlow, SaveNote, SaveUpdate, SaveHalt, SaveResume)

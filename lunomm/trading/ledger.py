@@ -21,6 +21,8 @@ LOOKBACK_MS = 60_000
 """Before the first start: our clock may be that far ahead of the venue's."""
 
 OPENING, OPENING_MARK, SHARE, FIRST_MS = "opening", "opening_mark", "target_share", "first_start_ms"
+ELSEWHERE = "opening_elsewhere"
+"""Note of a pair whose opening coins are in another pair's profit."""
 
 
 class Ledger:
@@ -35,6 +37,7 @@ class Ledger:
         self.fairs = Fairs()
         self.inventory: Inventory | None = None
         self.share: Decimal | None = None
+        self.held_first = ZERO
         self.first_ms: int | None = None
         self.sequence: int | None = None
         self._entries = list(restored.entries)
@@ -46,23 +49,28 @@ class Ledger:
         if FIRST_MS in notes:
             self.first_ms = int(notes[FIRST_MS])
         if OPENING in notes and OPENING_MARK in notes and SHARE in notes:
-            self._open(Decimal(notes[OPENING]), Decimal(notes[OPENING_MARK]), Decimal(notes[SHARE]))
+            opening = Decimal(notes[OPENING])
+            self._open(opening, Decimal(notes[OPENING_MARK]), Decimal(notes[SHARE]), ELSEWHERE not in notes)
 
     @property
     def opened(self) -> bool:
         return self.inventory is not None
 
-    def open(self, base: Decimal, counter: Decimal, price: Decimal) -> dict[str, str]:
-        """Set the opening from what the account holds now; returns the notes to keep. price: counter per base."""
+    def open(self, base: Decimal, counter: Decimal, price: Decimal, counts: bool = True) -> dict[str, str]:
+        """Set the opening from what the account holds now; returns the notes to keep.
+
+        price: counter per base. counts: False where another pair's profit counts these coins already.
+        """
         mark = mark_of(price)
         worth = base * mark + counter
         share = (base * mark / worth).quantize(Decimal("1e-12")) if worth > 0 else Decimal("0.5")
-        self._open(base, mark, share)
-        return {OPENING: format(base, "f"), OPENING_MARK: format(mark, "f"), SHARE: format(share, "f")}
+        self._open(base, mark, share, counts)
+        notes = {OPENING: format(base, "f"), OPENING_MARK: format(mark, "f"), SHARE: format(share, "f")}
+        return notes if counts else {**notes, ELSEWHERE: "1"}
 
-    def _open(self, opening: Decimal, mark: Decimal, share: Decimal) -> None:
-        self.share = share
-        self.inventory = Inventory(opening, mark)
+    def _open(self, opening: Decimal, mark: Decimal, share: Decimal, counts: bool) -> None:
+        self.share, self.held_first = share, opening
+        self.inventory = Inventory(opening if counts else ZERO, mark)
         for entry in self._entries:
             self._apply(entry)
         self._entries.clear()

@@ -8,14 +8,17 @@ The worst case counts everything that may still trade: position by the less favo
 rests, travels, or is unknown. A side that brings the position back towards its bounds is never limited by them. An
 order may not reach our own other side, in whatever state that is. All orders are post-only, so the venue refuses what
 would take.
+
+An `Approved` cannot be made elsewhere, and carries the side, price and size that were checked: `place` builds the order
+from nothing else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from lunomm.errors import BookError
+from lunomm.errors import BookError, OrderStateError
 from lunomm.market.rules import EXACT, MarketStatus, PairRules, Side
 from lunomm.quoting.intents import Intent
 from lunomm.trading.orders import ZERO
@@ -23,8 +26,8 @@ from lunomm.trading.orders import ZERO
 COLLAR = Decimal("0.05")
 """Largest distance of an order from the REST reference, as a share of it; Luno's own circuit breaker is at 10 %."""
 
-REFERENCE_LIFE_NS = 60_000_000_000
-"""A reference older than this says nothing."""
+ORDERS_OPEN = 20
+"""Largest orders that may be open together where no open value was given: ten levels a side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,25 @@ class Limits:
     """What the user allows. max_position: base, largest worst-case |position - target|; None = what the account can
     hold.
 
-    max_order_value, max_daily_loss: counter, None = none.
+    max_order_value, max_daily_loss: counter, None = none. max_open_value: counter, of all live and unknown orders of a
+    pair together; None = :func:`open_value`.
     """
 
     max_position: Decimal | None = None
     max_order_value: Decimal | None = None
     max_daily_loss: Decimal | None = None
     collar: Decimal = COLLAR
+    max_open_value: Decimal | None = None
+
+
+def open_value(limits: Limits, worth: Decimal) -> Decimal:
+    """Largest open value, counter: as given, else what the account is worth, and not more than
+    :data:`ORDERS_OPEN` of the largest orders. worth: counter."""
+    if limits.max_open_value is not None:
+        return limits.max_open_value
+    if limits.max_order_value is None:
+        return max(worth, ZERO)
+    return min(max(worth, ZERO), ORDERS_OPEN * limits.max_order_value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +63,9 @@ class Situation:
     position_low, position_high: base, bounds of what we hold. target, max_position: base. bids_open, asks_open: base
     that may still trade on each side, unknown included. lowest_ask, highest_bid: of our own live orders; *_wanted:
     whether that order is still wanted. free_base, free_counter: what new orders may use, after everything live;
-    settled: those figures are newer than the last change of our orders. reference: by REST, None when unknown or old.
+    settled: those figures are newer than the last change of our orders. reference: by REST, None when unknown or old;
+    good: the last price on which the REST price and the quoter's market agreed. open_now, max_open_value: counter.
+    resting: sides that filled too often without the other. crowded: too many new orders this minute.
     """
 
     rules: PairRules
@@ -66,13 +83,30 @@ class Situation:
     free_counter: Decimal
     settled: bool
     reference: Decimal | None
+    good: Decimal | None
+    open_now: Decimal
+    max_open_value: Decimal
+    resting: frozenset[Side] = frozenset()
+    crowded: bool = False
+
+
+_MADE_HERE = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """An intent that passed every limit; made by :func:`check` only."""
+    """An intent that passed every limit; made by :func:`check` only.
+
+    Raises:
+        OrderStateError: made elsewhere.
+    """
 
     intent: Intent
+    _maker: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._maker is not _MADE_HERE:
+            raise OrderStateError("an approval that no check has given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +128,7 @@ def check(intent: Intent, now: Situation, limits: Limits) -> Verdict:
 
     Raises: nothing on purpose; the caller treats any exception as a tripped limit.
     """
+    # Looked up by name, so that a test can break each one in turn.
     return (
         _grid(intent, now.rules)
         or _market(now)
@@ -101,8 +136,10 @@ def check(intent: Intent, now: Situation, limits: Limits) -> Verdict:
         or _collar(intent, now, limits)
         or _own_side(intent, now)
         or _position(intent, now)
+        or _open_value(intent, now)
         or _money(intent, now)
-        or Approved(intent)
+        or _pace(intent, now)
+        or Approved(intent, _MADE_HERE)
     )
 
 
@@ -134,11 +171,12 @@ def _value(intent: Intent, limits: Limits) -> Refused | None:
 
 
 def _collar(intent: Intent, now: Situation, limits: Limits) -> Refused | Held | None:
-    if now.reference is None:
+    if now.reference is None or now.good is None:
         return Held("NO_REFERENCE")
-    if abs(intent.price - now.reference) > EXACT.multiply(limits.collar, now.reference):
-        percent = format(limits.collar * 100, "f").rstrip("0").rstrip(".")
-        return Refused("COLLAR", f"price {intent.price} is more than {percent} % from the market at {now.reference:f}")
+    for price, name in ((now.reference, "the market"), (now.good, "the last good price")):
+        if abs(EXACT.subtract(intent.price, price)) > EXACT.multiply(limits.collar, price):
+            percent = format(limits.collar * 100, "f").rstrip("0").rstrip(".")
+            return Refused("COLLAR", f"price {intent.price} is more than {percent} % from {name} at {price:f}")
     return None
 
 
@@ -167,6 +205,19 @@ def _position(intent: Intent, now: Situation) -> Refused | None:
     return None
 
 
+def _open_value(intent: Intent, now: Situation) -> Refused | None:
+    value = EXACT.add(now.open_now, EXACT.multiply(intent.price, intent.size))
+    if value > now.max_open_value:
+        return Refused("OPEN_VALUE", f"{value:f} open is above the limit of {now.max_open_value:f}")
+    return None
+
+
+def _pace(intent: Intent, now: Situation) -> Held | None:
+    if intent.side in now.resting:
+        return Held("ONE_SIDED")
+    return Held("ORDER_RATE") if now.crowded else None
+
+
 def _money(intent: Intent, now: Situation) -> Refused | Held | None:
     if intent.side is Side.BID:
         need, free = EXACT.multiply(intent.price, intent.size), now.free_counter
@@ -182,7 +233,7 @@ def _money(intent: Intent, now: Situation) -> Refused | Held | None:
 
 
 class DailyLoss:
-    """Loss since the start of the exchange-clock day (UTC), judged against the limit.
+    """Loss of one pair since the start of the exchange-clock day (UTC).
 
     Args:
         day, total: the day in whole days since 1970 and the profit at its first judgement, from the journal; None if
@@ -192,13 +243,24 @@ class DailyLoss:
     def __init__(self, day: int | None = None, total: Decimal | None = None) -> None:
         self.day = day
         self.total = total
+        self.loss = ZERO
 
-    def judge(self, total: Decimal, now_ms: int, limits: Limits) -> str | None:
-        """The reason to halt, or None. A new day starts a new count."""
+    def take(self, total: Decimal, now_ms: int) -> bool:
+        """The profit now; True when this began a new count (the first figure, or a new day)."""
         today = now_ms // 86_400_000
-        if self.day is None or self.total is None or today > self.day:
+        begins = self.day is None or self.total is None or today > self.day
+        if self.total is None or begins:
             self.day, self.total = today, total
-        loss = self.total - total
-        if limits.max_daily_loss is not None and loss >= limits.max_daily_loss:
-            return f"MAX_DAILY_LOSS: lost {loss:f} today, the limit is {limits.max_daily_loss:f}"
-        return None
+        self.loss = EXACT.subtract(self.total, total)
+        return begins
+
+    def forgive(self) -> None:
+        """Someone resumed: the count begins anew with the next figure."""
+        self.day = self.total = None
+
+
+def too_much_lost(loss: Decimal, counter: str, limits: Limits) -> str | None:
+    """The reason to halt, or None. loss: of all pairs in this counter currency together, today."""
+    if limits.max_daily_loss is not None and loss >= limits.max_daily_loss:
+        return f"MAX_DAILY_LOSS: lost {loss:f} {counter} today, the limit is {limits.max_daily_loss:f}"
+    return None

@@ -18,12 +18,15 @@ from decimal import Decimal
 
 from lunomm.errors import OrderStateError
 from lunomm.market.clock import Now
+from lunomm.market.rules import Side
 from lunomm.trading import report
 from lunomm.trading.balances import Balances
 from lunomm.trading.chores import SECOND, Chore
-from lunomm.trading.desk import FEES_NS, REFERENCE_NS, RULES_NS, Desk
+from lunomm.trading.desk import COUNTED, FEES_NS, Desk
 from lunomm.trading.events import (
     Action,
+    Answer,
+    BadMessage,
     BalanceSeen,
     BalancesRead,
     CancelReturned,
@@ -47,19 +50,24 @@ from lunomm.trading.events import (
     ReadReference,
     ReadRules,
     ReferenceRead,
+    ResumeAsked,
+    Resumed,
     RulesRead,
     SaveFill,
     SaveFlow,
     SaveNote,
+    SaveResume,
     SaveUpdate,
     StatusSeen,
     Stop,
     TradesRead,
     UserStream,
 )
+from lunomm.trading.limits import too_much_lost
 from lunomm.trading.orders import Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import Settings, Shared
+from lunomm.trading.throttle import Repeat
 
 ACCOUNT_NS = SECOND
 """Longest time between two ACCOUNT messages."""
@@ -72,6 +80,12 @@ BOOK_LAST_NS = 3 * SECOND
 
 CLEAN_LISTINGS = 2
 
+ASLEEP_NS = 2 * SECOND
+"""A longer gap between two steps than this, and the process or the machine slept: what it knew is old."""
+
+LAST_REQUEST = "last_request"
+"""Note of the account: the last request that was answered."""
+
 
 class Reconciler:
     """All pairs of one account.
@@ -81,7 +95,7 @@ class Reconciler:
     """
 
     def __init__(self, legs: Mapping[str, tuple[str, str]], settings: Settings, restored: Restored, now: Now) -> None:
-        balances = Balances({asset for both in legs.values() for asset in both})
+        balances = Balances({asset for both in legs.values() for asset in both}, settings.accounts)
         for asset in balances.assets:
             if (kept := restored.notes.get(f"expected:{asset}")) is not None:
                 # Before any answer: a fill that is read before the first balances must move what we expect.
@@ -89,6 +103,10 @@ class Reconciler:
         self.shared = Shared(settings, balances, restored.number, restored.halt)
         self.shared.legs = dict(legs)
         self.shared.orders = self.live
+        self.shared.wants = self._wants
+        self.shared.counted = {
+            name.removeprefix(COUNTED): pair for name, pair in restored.notes.items() if name.startswith(COUNTED)
+        }
         self.shared.stream_down_ns = now.mono_ns
         self.desks = {
             pair: Desk(pair, base, counter, self.shared, restored.pairs.get(pair, RestoredPair()), now)
@@ -100,6 +118,7 @@ class Reconciler:
         self._clean: dict[str, int] = {}
         self._flat_ns: int | None = None
         self._told_halt = False
+        self._stepped_ns = now.mono_ns
 
     # --- what the process asks ---
 
@@ -145,15 +164,21 @@ class Reconciler:
     def step(self, event: Event, now: Now) -> list[Action]:
         """Take one event, bring the venue closer to what is wanted, and return what to do for it, saves first."""
         shared = self.shared
+        self._slept(now)
         try:
             self._take(event, now)
         except OrderStateError as error:
             shared.halt(f"VENUE_CONTRADICTS: {error}", now)
+        except Exception as error:  # noqa: BLE001  # nobody knows what state that left: stop, and cancel
+            shared.halt(f"INTERNAL: {type(error).__name__} while taking {type(event).__name__}: {error}", now)
         if shared.halted is not None and not self._told_halt:
             self._told_halt = True
             if not any(isinstance(action, Halted) for action in shared.out):
                 shared.out.append(Halted(shared.halted, now.exchange_ms))
-        self._account(now)
+        try:
+            self._account(now)
+        except Exception as error:  # noqa: BLE001  # an exception in a check is a trip
+            shared.halt(f"LIMIT_CHECK: {type(error).__name__} while judging the account: {error}", now)
         for desk in self.desks.values():
             desk.act(now, may_place=desk.ready and shared.balances.ready)
             desk.ask_trades(now)
@@ -175,6 +200,10 @@ class Reconciler:
             seen = shared.balances.see(event.account_id, event.row_index, event.total, event.available, now.mono_ns)
             if seen is not None:
                 self._tell_balance(seen, now)
+            if shared.balances.gap:
+                # A row of the account's ledger was missed: what else was?
+                shared.balances.gap = False
+                self._read_again(now)
         elif isinstance(event, UserStream):
             self._stream(event.up, now)
         elif isinstance(event, Gate):
@@ -184,6 +213,10 @@ class Reconciler:
                 shared.closed[event.name] = event.reason
         elif isinstance(event, HaltAsked):
             shared.halt(event.reason, now)
+        elif isinstance(event, ResumeAsked):
+            self._resume(event, now)
+        elif isinstance(event, BadMessage):
+            shared.repeat(Repeat.UNREADABLE, now, event.what)
         elif isinstance(event, Stop):
             self._stop(now)
         elif isinstance(event, ReadFailed):
@@ -200,6 +233,8 @@ class Reconciler:
         if isinstance(event, QuotesSeen):
             if desk.wanted.offer(event.quotes, now.mono_ns):
                 desk.see_quotes(now)
+            elif desk.wanted.unmeant is not None:
+                self.shared.repeat(Repeat.BAD_QUOTES, now, desk.wanted.unmeant)
         elif isinstance(event, Posted):
             working.posted(event.client_order_id, event.order_id, now)
         elif isinstance(event, PostRejected):
@@ -222,30 +257,71 @@ class Reconciler:
         elif isinstance(event, FillSeen):
             working.fill_seen(event, now)
         elif isinstance(event, RulesRead):
-            desk.rules = event.rules
-            desk.rules_chore.done()
-            desk.rules_chore.want(now.mono_ns + RULES_NS)
+            desk.see_rules(event.rules, now)
         elif isinstance(event, FeesRead):
             desk.fees = (event.maker, event.taker)
             desk.fees_chore.done()
             desk.fees_chore.want(now.mono_ns + FEES_NS)
         elif isinstance(event, ReferenceRead):
-            desk.reference_chore.done()
-            desk.reference_chore.want(now.mono_ns + REFERENCE_NS)
-            if event.price is not None and event.price > 0:
-                desk.reference, desk.reference_ns = event.price, now.mono_ns
+            desk.see_price(event.price, now)
 
     def _stream(self, up: bool, now: Now) -> None:
         shared = self.shared
         if up and not shared.stream_up:
             # Nothing on the stream tells the present state: orders, trades and balances are read.
-            for desk in self.desks.values():
-                desk.working.listing.want(now.mono_ns)
-                desk.working.trades.want(now.mono_ns)
-            self._balances_chore.want(now.mono_ns)
+            self._read_again(now)
         if not up and shared.stream_up:
             shared.stream_down_ns = now.mono_ns
         shared.stream_up = up
+
+    def _read_again(self, now: Now) -> None:
+        for desk in self.desks.values():
+            desk.working.listing.want(now.mono_ns)
+            desk.working.trades.want(now.mono_ns)
+        self._balances_chore.want(now.mono_ns)
+
+    def _slept(self, now: Now) -> None:
+        """The process was stopped, or the machine slept: everything is read again."""
+        before, self._stepped_ns = self._stepped_ns, now.mono_ns
+        if now.mono_ns - before > ASLEEP_NS:
+            self._read_again(now)
+            for desk in self.desks.values():
+                desk.reference_chore.want(now.mono_ns)
+                for order in desk.working.live():
+                    desk.working.tracks[order.client_order_id].read.want(now.mono_ns)
+
+    def _resume(self, event: ResumeAsked, now: Now) -> None:
+        """A person ends the halt: journaled, counts begin anew, and the venue is read before anything is placed."""
+        shared = self.shared
+        if self._notes.get(LAST_REQUEST) == event.request_id:
+            return
+        self._notes[LAST_REQUEST] = event.request_id
+        shared.out.append(SaveNote("", LAST_REQUEST, event.request_id))
+        reason, who = shared.halted, f"{event.who[:80]}: {event.reason[:120]}" if event.reason else event.who[:80]
+        if reason is None:
+            shared.out.append(Answer(event.request_id, event.pair, False, "nothing is halted", now.exchange_ms))
+            return
+        shared.halted, self._told_halt = None, False
+        shared.throttle.reset()
+        for desk in self.desks.values():
+            desk.daily.forgive()
+        self._read_again(now)
+        shared.out += [SaveResume(who, now.exchange_ms), Resumed()]
+        shared.out.append(Answer(event.request_id, event.pair, True, f"resumed after {reason}", now.exchange_ms))
+
+    def _wants(self, asset: str) -> dict[str, Decimal]:
+        """What each pair that trades the asset wants of it now, its resting orders included."""
+        found = {}
+        for pair, desk in self.desks.items():
+            if asset in (desk.base, desk.counter):
+                quotes = desk.wanted.last()
+                found[pair] = sum(
+                    (i.size if asset == desk.base else i.size * i.price
+                     for i in (quotes.intents if quotes is not None else ())
+                     if (i.side is Side.ASK) == (asset == desk.base)),
+                    Decimal(0),
+                )  # fmt: skip
+        return found
 
     def _stop(self, now: Now) -> None:
         self.shared.stopping = True
@@ -287,8 +363,12 @@ class Reconciler:
             desk.open(now)
         for asset in sorted(balances.assets):
             self._drifted(asset, now)
+        lost: dict[str, Decimal] = {}
         for desk in self.desks.values():
-            desk.judge_loss(now)
+            desk.count_loss(now)
+            lost[desk.counter] = lost.get(desk.counter, Decimal(0)) + desk.daily.loss
+        for counter, loss in sorted(lost.items()):
+            self.shared.halt_if(too_much_lost(loss, counter, self.shared.settings.limits), now)
 
     def _drifted(self, asset: str, now: Now) -> None:
         desks = [desk for desk in self.desks.values() if asset in (desk.base, desk.counter)]

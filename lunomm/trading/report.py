@@ -26,10 +26,10 @@ def account(desk: Desk, now: Now) -> Account | None:
     return Account(
         pair=desk.pair,
         ts_ms=now.exchange_ms,
-        base=balances.balance(desk.base),
-        counter=balances.balance(desk.counter),
+        base=desk.shared.balance_of(desk.base, desk.pair),
+        counter=desk.shared.balance_of(desk.counter, desk.pair),
         position=balances.expected(desk.base),
-        opening=inventory.opening,
+        opening=desk.ledger.held_first,
         inventory_target=aim,
         max_position=most,
         maker_fee=desk.fees[0],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,6 +16,8 @@ from lunomm.trading.chores import SECOND
 from lunomm.trading.events import Action, Halted, SaveHalt, SaveUpdate
 from lunomm.trading.limits import Limits
 from lunomm.trading.orders import Order
+from lunomm.trading.split import allowed, promised
+from lunomm.trading.throttle import Repeat, Throttle
 
 USER_STREAM_NS = 10 * SECOND
 """Longest time quotes stay up without the user stream."""
@@ -29,7 +31,8 @@ class Settings:
     """How this gateway runs.
 
     ttl_ms: sent with every order, exchange ms. ttl_ns, skew_ns: the same and the clock's skew on the monotonic clock;
-    skew_ms: in exchange ms. balance_ns: between balance reads.
+    skew_ms: in exchange ms. balance_ns: between balance reads. accounts: asset -> id of the account to trade on, where
+    it was said.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -38,6 +41,7 @@ class Settings:
     skew_ms: int = 1_000
     skew_ns: int = SECOND
     balance_ns: int = 2 * SECOND
+    accounts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Shared:
@@ -59,6 +63,9 @@ class Shared:
         self.out: list[Action] = []
         self.orders: Callable[[], list[Order]] = list
         self.legs: dict[str, tuple[str, str]] = {}
+        self.wants: Callable[[str], dict[str, Decimal]] = lambda _: {}
+        self.throttle = Throttle()
+        self.counted: dict[str, str] = {}
         self._pauses = 0
 
     # --- permission ---
@@ -75,6 +82,14 @@ class Shared:
             self.halted = reason[:200]
             self.out += [SaveHalt(self.halted, now.exchange_ms), Halted(self.halted, now.exchange_ms)]
 
+    def repeat(self, kind: Repeat, now: Now, detail: str = "") -> None:
+        """Count something that must not come too often."""
+        self.halt_if(self.throttle.note(kind, now, detail), now)
+
+    def halt_if(self, reason: str | None, now: Now) -> None:
+        if reason is not None:
+            self.halt(reason, now)
+
     def rate_limited(self, now_ns: int, retry_after_s: float | None) -> None:
         wait_s = retry_after_s if retry_after_s is not None else PAUSES_S[min(self._pauses, len(PAUSES_S) - 1)]
         self._pauses += 1
@@ -85,14 +100,14 @@ class Shared:
 
     # --- money ---
 
-    def committed(self, asset: str, *, resting_only: bool = False) -> Decimal:
-        """What our orders of all pairs may still take of an asset.
+    def committed(self, asset: str, *, resting_only: bool = False, pair: str | None = None) -> Decimal:
+        """What our orders of all pairs (or one) may still take of an asset.
 
         Resting_only: those that the venue surely reserves.
         """
         total = Decimal(0)
         for order in self.orders():
-            if resting_only and order.order_id is None:
+            if (resting_only and order.order_id is None) or pair not in (None, order.pair):
                 continue
             base, counter = self.legs[order.pair]
             if order.side is Side.ASK and base == asset:
@@ -101,13 +116,33 @@ class Shared:
                 total += order.leaves * order.price
         return total
 
-    def free(self, asset: str) -> Decimal:
-        """What a new order may use: the lower total, less what others reserved, less what our orders may take."""
+    def usable(self, asset: str) -> Decimal:
+        """What all our orders together may use: the lower total, less what others reserved."""
         held = self.balances.held(asset)
         if held is None:
             return Decimal(0)
         others = max(held.reserved - self.committed(asset, resting_only=True), Decimal(0))
-        return self.balances.bounds(asset)[0] - others - self.committed(asset)
+        return self.balances.bounds(asset)[0] - others
+
+    def free(self, asset: str, pair: str) -> Decimal:
+        """What a new order of the pair may use: what is usable less what our orders may take, and of a shared asset
+        no more than the pair's part less its own orders."""
+        usable = self.usable(asset)
+        free = usable - self.committed(asset)
+        wanted = self.wants(asset)
+        if len(wanted) < 2:
+            return free
+        return min(free, allowed(usable, wanted, pair) - self.committed(asset, pair=pair))
+
+    def balance_of(self, asset: str, pair: str) -> Balance:
+        """The balance as a pair's quoter may see it: what another pair was promised is not free to this one."""
+        balance, wanted = self.balances.balance(asset), self.wants(asset)
+        if len(wanted) < 2:
+            return balance
+        usable = self.usable(asset)
+        part = promised(usable, wanted, pair) - self.committed(asset, pair=pair)
+        reserved = balance.total - max(min(part, usable - self.committed(asset)), Decimal(0))
+        return Balance(asset=asset, total=balance.total, reserved=reserved)
 
     def settled(self, asset: str) -> bool:
         """Whether the balance was read well after our orders last changed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lunomm.market.clock import Now
 from lunomm.market.rules import Side
-from lunomm.trading.limits import REFERENCE_LIFE_NS, Situation
+from lunomm.trading.limits import Situation, open_value
 
 if TYPE_CHECKING:
     from lunomm.trading.desk import Desk
@@ -42,7 +42,7 @@ def of(desk: Desk, wanted: Collection[str], now: Now) -> Situation | None:
     wanted: ids of the intents wanted now, to tell an order that stays from one on its way out.
     """
     aim, most, rules = target(desk), max_position(desk), desk.rules
-    if aim is None or most is None or rules is None:
+    if aim is None or most is None or rules is None or desk.reference is None:
         return None
     shared = desk.shared
     low, high = shared.balances.bounds(desk.base)
@@ -50,7 +50,7 @@ def of(desk: Desk, wanted: Collection[str], now: Now) -> Situation | None:
     asks = [o for o in desk.working.live() if o.side is Side.ASK]
     top = max(bids, key=lambda o: o.price, default=None)
     bottom = min(asks, key=lambda o: o.price, default=None)
-    fresh = desk.reference is not None and now.mono_ns - desk.reference_ns < REFERENCE_LIFE_NS
+    worth = shared.balances.expected(desk.base) * desk.reference + shared.balances.expected(desk.counter)
     return Situation(
         rules=rules,
         position_low=low,
@@ -63,8 +63,13 @@ def of(desk: Desk, wanted: Collection[str], now: Now) -> Situation | None:
         lowest_ask=bottom.price if bottom else None,
         highest_bid_wanted=top is not None and top.intent_id in wanted,
         lowest_ask_wanted=bottom is not None and bottom.intent_id in wanted,
-        free_base=shared.free(desk.base),
-        free_counter=shared.free(desk.counter),
+        free_base=shared.free(desk.base, desk.pair),
+        free_counter=shared.free(desk.counter, desk.pair),
         settled=shared.settled(desk.base) and shared.settled(desk.counter),
-        reference=desk.reference if fresh else None,
+        reference=desk.reference if desk.prices.fresh(now.mono_ns) else None,
+        good=desk.prices.good,
+        open_now=sum((o.leaves * o.price for o in (*bids, *asks)), Decimal(0)),
+        max_open_value=open_value(shared.settings.limits, worth),
+        resting=frozenset(side for side in Side if shared.throttle.off(desk.pair, side, now)),
+        crowded=shared.throttle.crowded(now),
     )

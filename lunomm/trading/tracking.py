@@ -8,6 +8,9 @@ from lunomm.trading.chores import SECOND, Chore
 from lunomm.trading.orders import Order
 from lunomm.trading.shared import Settings
 
+AWAITING_NS = 5 * SECOND
+"""How long an order may be with the venue and not in its book before it is taken back."""
+
 REPEAT_NS = SECOND
 """Between two cancels of the same order, and between two lookups of an unknown one."""
 
@@ -18,8 +21,9 @@ class Track:
 
     asked_late: the read under way was asked after the order's time to live and the skew. absences: such reads that
     found nothing; unlisted: such a listing without it; both are needed to call it DEAD. forgotten: reads that did not
-    find an acknowledged order. duplicate: the venue refused its id as known. order_id: where the order itself is not
-    held yet.
+    find an acknowledged order. awaiting_ns: since when the venue has it without putting it into the book; in_book: it
+    was seen there; checked: asked about for want of either. duplicate: the venue refused its id as known. order_id:
+    where the order itself is not held yet.
     """
 
     since_ns: int
@@ -30,7 +34,22 @@ class Track:
     unlisted: bool = False
     forgotten: int = 0
     duplicate: bool = False
+    awaiting_ns: int | None = None
+    in_book: bool = False
+    checked: bool = False
     order_id: str | None = None
+
+    def placed_where(self, awaiting: bool, mono_ns: int) -> None:
+        """A report says where the open order is."""
+        if not awaiting:
+            self.in_book, self.awaiting_ns = True, None
+        elif not self.in_book and self.awaiting_ns is None:
+            self.awaiting_ns = mono_ns
+            # Its way into the book may be reported to nobody: look once more before taking it back.
+            self.read.want(mono_ns + AWAITING_NS - SECOND)
+
+    def stuck(self, mono_ns: int) -> bool:
+        return self.awaiting_ns is not None and mono_ns - self.awaiting_ns >= AWAITING_NS
 
     def is_late(self, order: Order, settings: Settings, mono_ns: int, exchange_ms: int) -> bool:
         """Whether the venue can no longer accept this order's POST, by both clocks."""

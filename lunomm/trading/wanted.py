@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+from lunomm.market.rules import EXACT
 from lunomm.market.stamp import SCHEMA
 from lunomm.quoting.intents import Intent, WantedQuotes
+from lunomm.trading.inventory import mark_of
 
 QUOTE_TTL_NS = 3_000_000_000
 """Life of a message without a successor."""
 
 MAX_INTENTS = 20
 """Ten levels a side: more is no quoter of ours."""
+
+UNMEANT = ("TOO_MANY", "DOUBLE_SLOT", "BAD_INTENT", "CROSSED")
+"""Refusals that no delay, restart or mix-up explains: whoever wrote the message is out of order."""
 
 MAX_LEVEL = 9
 MAX_ID = 64
@@ -37,6 +42,8 @@ class Wanted:
         self.epoch = epoch
         self.asked = False
         self.dropped: Counter[str] = Counter()
+        self.unmeant: str | None = None
+        self._unmeant_at: tuple[int, int] | None = None
         self._quotes: WantedQuotes | None = None
         self._number: int | None = None
         self._seen_ns = 0
@@ -44,14 +51,18 @@ class Wanted:
     def offer(self, quotes: WantedQuotes | None, mono_ns: int) -> bool:
         """Take one message (None: the key was read and is not there); True when it is news.
 
-        Messages that are refused are counted in ``dropped`` by reason.
+        Messages that are refused are counted in ``dropped`` by reason; ``unmeant`` is the reason where this one, met
+        for the first time, cannot be meant.
         """
         self.asked = True
+        self.unmeant = None
         if quotes is None:
             return False
         reason = self._refusal(quotes)
         if reason is not None:
             self.dropped[reason] += 1
+            if reason in UNMEANT and self._unmeant_at != (quotes.epoch, quotes.number):
+                self.unmeant, self._unmeant_at = reason, (quotes.epoch, quotes.number)
             return False
         newer_quoter = self.epoch is None or quotes.epoch > self.epoch
         if not newer_quoter and self._number is not None and quotes.number <= self._number:
@@ -96,14 +107,24 @@ class Wanted:
         return None
 
 
+def market_of(quotes: WantedQuotes) -> Decimal | None:
+    """The market as the quoter saw it: the middle of the touch, else its fair price; None where neither is a price."""
+    bid, ask = quotes.best_bid, quotes.best_ask
+    if bid is not None and ask is not None and _amount(bid) and _amount(ask) and bid < ask:
+        return EXACT.divide(EXACT.add(bid, ask), Decimal(2))
+    fair = quotes.fair
+    return mark_of(fair) if fair is not None and 1e-8 < fair < 1e15 else None
+
+
 def _plausible(intent: Intent) -> bool:
     """Cheap and total: ids go into client order ids, amounts into exact arithmetic."""
     id_ok = 0 < len(intent.id) <= MAX_ID and intent.id.isascii() and intent.id.replace("-", "").isalnum()
-    for amount in (intent.price, intent.size):
-        # The adjusted exponent bounds the work any later arithmetic could be made to do (1e999999 is a valid Decimal).
-        if not amount.is_finite() or amount <= 0 or not -18 <= amount.adjusted() <= 15 or _decimals(amount) > 18:
-            return False
-    return id_ok and 0 <= intent.level <= MAX_LEVEL
+    return id_ok and 0 <= intent.level <= MAX_LEVEL and _amount(intent.price) and _amount(intent.size)
+
+
+def _amount(amount: Decimal) -> bool:
+    """The adjusted exponent bounds the work later arithmetic could be made to do (1e999999 is a valid Decimal)."""
+    return amount.is_finite() and amount > 0 and -18 <= amount.adjusted() <= 15 and _decimals(amount) <= 18
 
 
 def _decimals(amount: Decimal) -> int:

@@ -10,15 +10,18 @@ that we never sent.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lunomm.errors import OrderStateError
 from lunomm.market.clock import Now
-from lunomm.quoting.inputs import OrderState, OrderView, UpdateKind
+from lunomm.market.rules import Side
+from lunomm.quoting.inputs import Balance, OrderState, OrderView, UpdateKind
 from lunomm.trading.chores import SECOND, Chore
 from lunomm.trading.events import FillSeen, SaveOrder, StatusSeen, VenueOrder
 from lunomm.trading.orders import Amounts, Order, OrderEvent, fill_to, intent_of, level_of, move
 from lunomm.trading.restored import RestoredPair
 from lunomm.trading.shared import Shared
+from lunomm.trading.throttle import Repeat
 from lunomm.trading.tracking import REPEAT_NS, Track
 
 REMEMBER_MS = 15 * 60_000
@@ -29,8 +32,31 @@ LISTING_NS = 30 * SECOND
 
 DUPLICATE = "ErrDuplicateClientOrderID"
 RATE_LIMITED = "RATE_LIMITED"
+POST_ONLY_MISS = "ErrOrderCanceled"
+NOT_SENT = ("NOT_SENT", RATE_LIMITED)
+"""Refusals of our own, or of a venue that asks us to slow down: nobody's mistake."""
+
 _BALANCE_CODES = ("ErrInsufficientFunds", "ErrInsufficientBalance")
-_RULE_CODES = ("ErrPriceDenominationNotAllowed", "ErrVolumeDenominationNotAllowed", "ErrPostOnlyMode")
+_RULE_CODES = (
+    "ErrPriceDenominationNotAllowed", "ErrVolumeDenominationNotAllowed", "ErrPostOnlyMode", "ErrPriceTooHigh",
+    "ErrPriceTooLow", "ErrVolumeTooHigh", "ErrVolumeTooLow",
+)  # fmt: skip
+_CLOSED_CODES = ("ErrUnderMaintenance", "ErrMarketUnavailable")
+
+CLOSED_NS = 30 * SECOND
+"""How long nothing is placed after the venue said that it, or the market, is closed."""
+
+
+_NOT_CANCELLED_BY_US = (OrderState.SENT, OrderState.UNKNOWN, OrderState.WORKING)
+
+
+@dataclass(frozen=True, slots=True)
+class Poor:
+    """The venue refused a side for want of money: how often in a row, when, and what we held by then."""
+
+    tries: int
+    at_ns: int
+    balance: Balance
 
 
 class Working:
@@ -50,6 +76,10 @@ class Working:
         self.trades = Chore(due_ns=now_ns)
         self.listing = Chore(due_ns=now_ns)
         self.dirty = True
+        self.rules_doubted = False
+        self.closed_until_ns = 0
+        self.listed_ns = 0
+        self.poor: dict[Side, Poor] = {}
         self._first_looks: set[str] = set()
         self.strangers: dict[str, Amounts] = {}
         for order in restored.orders:
@@ -132,13 +162,42 @@ class Working:
             self.shared.balances_wanted = True
         elif code in _RULE_CODES:
             self.shared.rules_wanted.add(self.pair)
+            self.rules_doubted = True
+        elif code in _CLOSED_CODES:
+            self.closed_until_ns = now.mono_ns + CLOSED_NS
+            self.shared.rules_wanted.add(self.pair)
+        if code not in NOT_SENT:
+            self.shared.repeat(Repeat.POST_ONLY if code == POST_ONLY_MISS else Repeat.REJECTS, now, code)
         if order is None:
             return
+        if code in _BALANCE_CODES:
+            self._refused_for_money(order, now)
         after = self.event(cid, OrderEvent.REJECT, now, code=code[:60])
         if after is not None and after.state is OrderState.REJECTED:
             self.shared.tell_order(UpdateKind.REFUSAL, after, now, message=message[:200] or None)
         else:
             self.tracks[cid].read.want(now.mono_ns)
+
+    def _refused_for_money(self, order: Order, now: Now) -> None:
+        asset = self.base if order.side is Side.ASK else self.counter
+        before = self.poor.get(order.side)
+        balance = self.shared.balances.balance(asset)
+        tries = before.tries + 1 if before is not None and before.balance == balance else 1
+        self.poor[order.side] = Poor(tries, now.mono_ns, balance)
+
+    def lacks_money(self, side: Side) -> bool:
+        """Whether the venue refused this side for want of money, and nothing says that it would not again: after a
+        first refusal until the balance is read, after a second until it changes."""
+        poor = self.poor.get(side)
+        if poor is None:
+            return False
+        asset = self.base if side is Side.ASK else self.counter
+        held = self.shared.balances.held(asset)
+        read = held is not None and held.read_mono_ns > poor.at_ns
+        if self.shared.balances.balance(asset) != poor.balance or (poor.tries < 2 and read):
+            return False
+        self.shared.balances_wanted |= not read
+        return True
 
     def unknown(self, cid: str, now: Now) -> None:
         if self.event(cid, OrderEvent.LOST, now) is not None:
@@ -187,7 +246,7 @@ class Working:
 
     def listed(self, orders: Iterable[VenueOrder], now: Now) -> int:
         """All open orders were listed; returns how many are ours. What we think is open and is not there is read."""
-        asked_ns = self.listing.asked_ns
+        asked_ns = self.listed_ns = self.listing.asked_ns
         self.listing.done()
         self.listing.want(now.mono_ns + LISTING_NS)
         found = set()
@@ -211,6 +270,7 @@ class Working:
         if order is None:
             self._stranger(event.client_order_id, event.order_id, now)
         elif event.open:
+            self.tracks[order.client_order_id].placed_where(event.awaiting, now.mono_ns)
             self.event(order.client_order_id, OrderEvent.OPEN, now, order_id=event.order_id)
         elif order.live or order.unbooked.base:
             # COMPLETE says neither how nor with how much: a read does. It also proves that the order exists.
@@ -263,10 +323,14 @@ class Working:
                 f"{cid[:80]}: ended with {seen.filled.base} filled, {order.filled.base} was reported before"
             )
         finished = not seen.open and seen.completed_ms > 0
+        if seen.open:
+            track.placed_where(seen.awaiting, now.mono_ns)
         if not finished or order.order_id is None:
             self.event(cid, OrderEvent.OPEN, now, order_id=seen.order_id)
         self._fill(cid, seen.filled, now)
         if finished and self.orders[cid].state is not OrderState.FILLED:
+            if self.orders[cid].state in _NOT_CANCELLED_BY_US and not seen.filled.base:
+                self.shared.repeat(Repeat.POST_ONLY, now, "complete with nothing filled")
             self.event(cid, OrderEvent.DONE, now, order_id=seen.order_id)
         elif not seen.open and not finished:
             track.read.want(now.mono_ns + SECOND // 2)
@@ -326,6 +390,7 @@ class Working:
         shared.balances.shift(self.base, delta.net_base(after.side), now.mono_ns)
         shared.balances.shift(self.counter, delta.net_counter(after.side), now.mono_ns)
         if delta.base:
+            shared.halt_if(shared.throttle.filled(self.pair, after.side, after.client_order_id, now), now)
             shared.tell_order(
                 UpdateKind.FILL,
                 after,

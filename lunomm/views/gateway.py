@@ -38,6 +38,11 @@ HELD_WORDS = {
     "OWN_ORDER": "waiting: our own other side is in the way",
     "BALANCE": "waiting for the balance",
     "NOT_READY": "starting",
+    "RULES": "waiting: the exchange refused the tick or the lot step",
+    "JUMP": "the price jumped: waiting until the exchange's ticker agrees",
+    "REOPENING": "the market was closed: waiting half a minute",
+    "ONE_SIDED": "this side filled too often without the other: it rests",
+    "ORDER_RATE": "waiting: enough new orders for this minute",
 }
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal as D
 import pytest
 
 from lunomm.errors import ConfigError
-from lunomm.trading.balances import Balances
+from lunomm.trading.balances import Balances, choose_accounts
 from lunomm.trading.events import VenueBalance
 
 S = 1_000_000_000
@@ -41,9 +41,81 @@ def test_a_currency_without_an_account_is_zero() -> None:
 
 
 def test_several_accounts_of_a_currency_are_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match=r"XBT.*11, 33"):
+    with pytest.raises(ConfigError, match=r"XBT.*11, 33.*--base-account"):
         Balances(["XBT", "MYR"]).load([*rows(), VenueBalance(33, "XBT", D(0), D(0))], 0, 0)
     Balances(["XBT"]).load([*rows(), VenueBalance(33, "MYR", D(0), D(0))], 0, 0)
+
+
+def test_the_account_that_was_said_counts_whatever_the_order_of_rows() -> None:
+    several = [VenueBalance(33, "XBT", D(7), D(0)), *rows("1"), VenueBalance(44, "XBT", D(9), D(0))]
+    for listed in (several, several[::-1]):
+        balances = Balances(["XBT", "MYR"], {"XBT": 11})
+        balances.load(listed, 0, 0)
+        assert balances.balance("XBT").total == 1
+        assert balances.see(33, 5, D(99), D(99), 1) is None
+
+
+def test_an_account_that_appears_later_is_not_the_one_we_trade_on() -> None:
+    balances = ready("1")
+    balances.load([VenueBalance(5, "XBT", D(50), D(0)), *rows("1")], 1, 1)
+    assert balances.balance("XBT").total == 1
+
+
+@pytest.mark.parametrize(
+    ("base", "counter", "chosen"),
+    [
+        (11, None, {"XBT": 11}),
+        (33, 22, {"XBT": 33, "MYR": 22}),
+        (None, None, "XBT has several accounts"),
+        (None, 22, "XBT has several accounts"),
+        (22, None, "no XBT account"),
+        (99, None, "--base-account 99.*11, 33"),
+        (11, 99, "--counter-account 99.*22"),
+    ],
+)
+def test_choosing_accounts(base: int | None, counter: int | None, chosen: object) -> None:
+    several = [*rows(), VenueBalance(33, "XBT", D(0), D(0)), VenueBalance(44, "ETH", D(0), D(0))]
+    if isinstance(chosen, str):
+        with pytest.raises(ConfigError, match=chosen):
+            choose_accounts([("XBT", "MYR")], several, base, counter)
+    else:
+        assert choose_accounts([("XBT", "MYR")], several, base, counter) == chosen
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [VenueBalance(22, "MYR", D(500), D(0))],
+        [*rows("1"), *rows("1")],
+        rows("-1"),
+        rows("1", "5"),
+        rows("1", "-5"),
+    ],
+    ids=["missing", "twice", "negative", "more reserved", "negative reserve"],
+)
+def test_a_read_that_contradicts_itself_leaves_nothing_free(odd: list[VenueBalance]) -> None:
+    balances = ready("1")
+    balances.load(odd, 1, 1)
+    held = balances.held("XBT")
+    assert held is not None
+    assert held.free == 0
+    assert balances.odd >= 1
+    # An account that is missing from one reply has not lost its coins: no flow is made of it.
+    assert (held.total == 1) is (odd != rows("-1"))
+    balances.load(rows("1"), 2, 2)
+    assert balances.balance("XBT").free == 1
+
+
+def test_a_ledger_row_that_was_missed_is_noticed() -> None:
+    balances = ready()
+    balances.see(11, 8, D(2), D(2), 1)
+    assert not balances.gap, "the first row follows nothing we know"
+    balances.see(11, 9, D(2), D(2), 2)
+    balances.see(11, 9, D(2), D(2), 3)
+    balances.see(11, 4, D(2), D(2), 3)
+    assert not balances.gap
+    balances.see(11, 11, D(3), D(3), 4)
+    assert balances.gap
 
 
 def test_the_highest_row_wins_and_replays_change_nothing() -> None:

@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 from trading_driver import intent, rules
 
+from lunomm.errors import OrderStateError
 from lunomm.market.rules import Side
-from lunomm.trading.limits import Approved, DailyLoss, Held, Limits, Refused, Situation, check
+from lunomm.trading.limits import (
+    Approved,
+    DailyLoss,
+    Held,
+    Limits,
+    Refused,
+    Situation,
+    check,
+    open_value,
+    too_much_lost,
+)
 
 CALM = Situation(
     rules=rules(),
@@ -28,6 +39,9 @@ CALM = Situation(
     free_counter=D(30_000),
     settled=True,
     reference=D(300_000),
+    good=D(300_000),
+    open_now=D(0),
+    max_open_value=D(60_000),
 )
 NONE = Limits()
 
@@ -59,6 +73,18 @@ def word(side: Side, price: str, size: str = "0.004", *, limits: Limits = NONE, 
         ("BID", "284999", "0.004", {}, "REFUSED COLLAR"),
         ("ASK", "315000", "0.004", {}, "APPROVED"),
         ("ASK", "315001", "0.004", {}, "REFUSED COLLAR"),
+        ("BID", "299000", "0.004", {"good": None}, "HELD NO_REFERENCE"),
+        ("BID", "299000", "0.004", {"good": D(314_736)}, "APPROVED"),
+        ("BID", "299000", "0.004", {"good": D(314_737)}, "REFUSED COLLAR"),
+        ("ASK", "301000", "0.004", {"good": D(286_000)}, "REFUSED COLLAR"),
+        # open value
+        ("BID", "299000", "0.004", {"open_now": D(58_804)}, "APPROVED"),
+        ("BID", "299000", "0.004", {"open_now": D("58804.01")}, "REFUSED OPEN_VALUE"),
+        ("ASK", "300000", "0.004", {"max_open_value": D("1199.99")}, "REFUSED OPEN_VALUE"),
+        # pace
+        ("BID", "299000", "0.004", {"crowded": True}, "HELD ORDER_RATE"),
+        ("BID", "299000", "0.004", {"resting": frozenset({Side.BID})}, "HELD ONE_SIDED"),
+        ("ASK", "301000", "0.004", {"resting": frozenset({Side.BID})}, "APPROVED"),
         # our own other side
         ("BID", "300000", "0.004", {"lowest_ask": D(300_001)}, "APPROVED"),
         ("BID", "300000", "0.004", {"lowest_ask": D(300_000)}, "HELD OWN_ORDER"),
@@ -92,19 +118,48 @@ def test_order_value() -> None:
     assert word(Side.BID, "299001", limits=limits) == "REFUSED ORDER_VALUE"
 
 
-def test_an_approval_is_a_type_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("limits", "worth", "most"),
+    [
+        (NONE, "60000", "60000"),
+        (NONE, "-5", "0"),
+        (Limits(max_order_value=D(200)), "60000", "4000"),
+        (Limits(max_order_value=D(200)), "3000", "3000"),
+        (Limits(max_order_value=D(200), max_open_value=D(90_000)), "3000", "90000"),
+    ],
+)
+def test_open_value(limits: Limits, worth: str, most: str) -> None:
+    assert open_value(limits, D(worth)) == D(most)
+
+
+def test_an_approval_is_a_type_of_its_own_and_made_by_the_check_alone() -> None:
     verdict = check(intent(1, Side.BID, 299_000), CALM, NONE)
     assert isinstance(verdict, Approved)
     assert not isinstance(verdict, Refused | Held)
+    with pytest.raises(OrderStateError):
+        Approved(intent(1, Side.BID, 299_000), object())
+    with pytest.raises(TypeError):
+        Approved(intent(1, Side.BID, 299_000))  # type: ignore[call-arg]
 
 
 def test_the_days_loss_is_counted_from_the_days_first_figure() -> None:
     day = 86_400_000
-    loss, limits = DailyLoss(), Limits(max_daily_loss=D(100))
-    assert loss.judge(D(-500), 10 * day + 5, limits) is None
-    assert loss.judge(D("-599.99"), 10 * day + 6, limits) is None
-    assert "MAX_DAILY_LOSS" in (loss.judge(D(-600), 10 * day + 7, limits) or "")
-    assert loss.judge(D(-650), 11 * day, limits) is None
-    assert (loss.day, loss.total) == (11, D(-650))
-    assert DailyLoss(11, D(0)).judge(D(-100), 11 * day + 1, limits) is not None
-    assert DailyLoss().judge(D(-1000), day, Limits()) is None
+    loss = DailyLoss()
+    assert loss.take(D(-500), 10 * day + 5)
+    assert not loss.take(D("-599.99"), 10 * day + 6)
+    assert loss.loss == D("99.99")
+    assert loss.take(D(-650), 11 * day)
+    assert (loss.day, loss.total, loss.loss) == (11, D(-650), D(0))
+    again = DailyLoss(11, D(0))
+    assert not again.take(D(-100), 11 * day + 1)
+    assert again.loss == 100
+    again.forgive()
+    assert again.take(D(-100), 11 * day + 2)
+    assert again.loss == 0
+
+
+def test_too_much_lost() -> None:
+    limits = Limits(max_daily_loss=D(100))
+    assert too_much_lost(D("99.99"), "MYR", limits) is None
+    assert "MAX_DAILY_LOSS" in (too_much_lost(D(100), "MYR", limits) or "")
+    assert too_much_lost(D(1000), "MYR", Limits()) is None

@@ -599,6 +599,7 @@ def test_unknown_orders_count_in_the_worst_case() -> None:
     second = intent(4, Side.BID, 298_000, "0.004").__class__(
         id="abc-5-B1", side=Side.BID, level=1, price=D(298_000), size=D("0.004"), created_ms=START_MS
     )
+    d.pass_s(0.5)
     d.quote(second)
     assert not d.take(ev.Place)
     assert [u.code for u in d.updates if u.kind is UpdateKind.REFUSAL] == ["POSITION_LIMIT"]
