@@ -6,6 +6,7 @@ import re
 
 from lunomm.errors import BookError
 from lunomm.market.rules import MarketStatus, PairRules, Side, to_units
+from lunomm.simulator.call_arguments import LimitOrder, MarketOrder
 from lunomm.simulator.ledger import SCALE
 from lunomm.simulator.matching import Engine, TimeInForce
 from lunomm.simulator.refusals import refuse
@@ -56,10 +57,10 @@ def trading(status: MarketStatus, *, post_only: bool) -> None:
         raise refuse("ErrPostOnlyMode")
 
 
-def limit_order(
-    rules: PairRules, *, type: str, volume: str, price: str, time_in_force: str, post_only: bool, client_order_id: str
-) -> OrderRequest:
-    """A checked limit order. Raises VenueError: the code of the first check that fails."""
+def limit_order(rules: PairRules, asked: LimitOrder) -> OrderRequest:
+    """A checked limit order, without its stop. Raises VenueError: the code of the first check that fails."""
+    type, time_in_force = asked["type"], asked.get("time_in_force", "")
+    post_only, client_order_id = asked.get("post_only", False), asked.get("client_order_id", "")
     if type not in ("BID", "ASK"):
         raise refuse("ErrInvalidOrderSide")
     if time_in_force not in ("", "GTC", "IOC", "FOK"):
@@ -68,8 +69,12 @@ def limit_order(
     if post_only and tif is not TimeInForce.GTC:
         raise refuse("ErrPostOnlyNotAllowed")
     client_id(client_order_id)
-    lots = amount(volume, rules.volume_scale, invalid="ErrInvalidVolume", too_fine="ErrVolumeDenominationNotAllowed")
-    ticks = amount(price, rules.price_scale, invalid="ErrInvalidPrice", too_fine="ErrPriceDenominationNotAllowed")
+    lots = amount(
+        asked["volume"], rules.volume_scale, invalid="ErrInvalidVolume", too_fine="ErrVolumeDenominationNotAllowed"
+    )
+    ticks = amount(
+        asked["price"], rules.price_scale, invalid="ErrInvalidPrice", too_fine="ErrPriceDenominationNotAllowed"
+    )
     _volume_bounds(rules, lots)
     value = rules.price(ticks)
     if ticks == 0 or value < rules.min_price:
@@ -81,12 +86,13 @@ def limit_order(
     return OrderRequest(rules.pair, side, ticks, lots, tif, post_only, client_order_id, reserve)
 
 
-def stop(request: OrderRequest, engine: Engine, stop_price: str, stop_direction: str) -> OrderRequest:
+def stop(request: OrderRequest, engine: Engine, asked: LimitOrder) -> OrderRequest:
     """The order with its checked stop; RELATIVE_LAST_TRADE becomes ABOVE or BELOW here. As it is without a stop.
 
     Raises:
         VenueError: the code of the first check that fails.
     """
+    stop_price, stop_direction = asked.get("stop_price", ""), asked.get("stop_direction", "")
     if not stop_price and not stop_direction:
         return request
     rules = engine.rules
@@ -104,9 +110,7 @@ def stop(request: OrderRequest, engine: Engine, stop_price: str, stop_direction:
     return request._replace(stop_price=ticks, stop_direction=stop_direction)
 
 
-def market_order(
-    engine: Engine, *, type: str, base_volume: str, counter_volume: str, client_order_id: str
-) -> OrderRequest:
+def market_order(engine: Engine, asked: MarketOrder) -> OrderRequest:
     """A checked market order, as the immediate-or-cancel order that the book can fill whole right now.
 
     A buy spends its counter_volume to less than one lot of change.
@@ -115,10 +119,10 @@ def market_order(
         VenueError: the code of the first check that fails; ErrNotEnoughLiquidity when the book is too thin.
     """
     rules = engine.rules
-    client_id(client_order_id)
+    type, client_order_id = asked["type"], client_id(asked.get("client_order_id", ""))
     if type == "SELL":
         lots = amount(
-            base_volume,
+            asked.get("base_volume", ""),
             rules.volume_scale,
             invalid="ErrInvalidBaseVolume",
             too_fine="ErrVolumeDenominationNotAllowed",
@@ -133,7 +137,7 @@ def market_order(
         raise refuse("ErrInvalidOrderSide")
     scale = rules.price_scale + rules.volume_scale
     units = amount(
-        counter_volume,
+        asked.get("counter_volume", ""),
         scale,
         invalid="ErrInvalidCounterVolume",
         too_fine="ErrCounterDenominationNotAllowed",

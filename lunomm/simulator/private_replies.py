@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lunomm.luno.wire import AccountBalance, Balances, FeeInfo, UserTrades
+from lunomm.simulator.call_arguments import FillsAsked, OrdersAsked
 from lunomm.simulator.ledger import FeeRates, Ledger
 from lunomm.simulator.public_replies import plain
 from lunomm.simulator.refusals import refuse
@@ -37,32 +38,23 @@ def fee_info(rates: FeeRates, month_volume: int = 0) -> FeeInfo:
     return FeeInfo(maker, taker, maker, maker, taker, taker, money_text(month_volume))
 
 
-def newest(orders: Sequence[VisitorOrder], before_ms: int | None, limit: int | None) -> list[VisitorOrder]:
-    """Newest first, created before ``before_ms``. orders: oldest first. Raises VenueError: ErrLimitOutOfRange."""
-    count = _count(limit)
+def newest(orders: Sequence[VisitorOrder], asked: OrdersAsked) -> list[VisitorOrder]:
+    """Newest first. orders: oldest first. Raises VenueError: ErrLimitOutOfRange."""
+    count = _count(asked.get("limit"))
+    before_ms = asked.get("created_before_ms")
     found = [order for order in orders if before_ms is None or order.created_ms < before_ms]
     return found[: -count - 1 : -1]
 
 
-def trades(
-    fills: Sequence[Fill],
-    *,
-    since_ms: int | None,
-    before_ms: int | None,
-    after_seq: int | None,
-    before_seq: int | None,
-    sort_desc: bool,
-    limit: int | None,
-) -> UserTrades:
-    """since_ms and after_seq include their value, the others do not. fills: oldest first.
-
-    Ascending from the lower bound, or the newest ``limit`` where there is none; newest first with ``before_ms``
-    or ``sort_desc``.
+def trades(fills: Sequence[Fill], asked: FillsAsked) -> UserTrades:
+    """fills: oldest first.
 
     Raises:
         VenueError: ErrLimitOutOfRange.
     """
-    count = _count(limit)
+    count = _count(asked.get("limit"))
+    since_ms, before_ms = asked.get("since_ms"), asked.get("before_ms")
+    after_seq, before_seq = asked.get("after_seq"), asked.get("before_seq")
     found = [
         fill
         for fill in fills
@@ -71,7 +63,7 @@ def trades(
         and (after_seq is None or fill.sequence >= after_seq)
         and (before_seq is None or fill.sequence < before_seq)
     ]
-    if before_ms is not None or sort_desc:
+    if before_ms is not None or asked.get("sort_desc"):
         found = found[: -count - 1 : -1]
     elif since_ms is None and after_seq is None:
         found = found[-count:]

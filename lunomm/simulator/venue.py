@@ -14,17 +14,20 @@ is done to an engine, by whom ever, reaches the accounts concerned through the e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Unpack
 
 from lunomm.luno import wire
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator import order_checks, private_replies, public_replies
 from lunomm.simulator.behaviour import Behaviour
+from lunomm.simulator.call_arguments import FillsAsked, LimitOrder, MarketOrder, OrdersAsked
 from lunomm.simulator.desk import Desk
 from lunomm.simulator.intake import Intake
-from lunomm.simulator.ledger import SCALE, Ledger
+from lunomm.simulator.ledger import Ledger
 from lunomm.simulator.listing import Listing
+from lunomm.simulator.markets import Markets
 from lunomm.simulator.matching import Engine
 from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
@@ -57,23 +60,12 @@ class Venue:
         self.behaviour = behaviour or Behaviour()
         self.ledger = Ledger()
         self._queue: deque[MarketFrame | RawFrame | UserFrame] = deque()
-        self._markets: dict[str, Listing] = {}
         self._source = source
-        self._ids = OrderIds(source)
-        self._engines: dict[str, Engine] = {}
+        ids = OrderIds(source)
+        self._markets = Markets(markets, ids, self.behaviour, self._on_frame)
         self._desk = Desk(self.ledger, self.behaviour, self._queue.append)
-        self._intake = Intake(self._desk, self._ids, self._engines, self.behaviour)
+        self._intake = Intake(self._desk, ids, self._markets.engines, self.behaviour)
         self._next_account_id = _FIRST_ACCOUNT_ID
-        for market in markets:
-            rules = market.rules
-            if rules.pair in self._markets or rules.price_scale + rules.volume_scale > SCALE:
-                raise ValueError(f"{rules.pair}: listed twice, or finer than {SCALE} decimals")
-            engine = Engine(
-                rules, market.first_sequence, self._ids, first_trade=market.first_trade, behaviour=self.behaviour
-            )
-            self._engines[rules.pair] = engine
-            self._markets[rules.pair] = listed = Listing(engine)
-            engine.listener = lambda frame, listed=listed: self._on_frame(listed, frame)
         for account in accounts:
             self.open_account(account)
 
@@ -81,7 +73,7 @@ class Venue:
 
     @property
     def pairs(self) -> list[str]:
-        return list(self._markets)
+        return self._markets.pairs
 
     @property
     def owners(self) -> list[str]:
@@ -100,7 +92,7 @@ class Venue:
     def open_account(self, account: AccountSpec) -> None:
         """Every asset of a listed market gets an account, with nothing in it where the spec says nothing."""
         assets: dict[str, None] = dict.fromkeys(account.balances)
-        for market in self._markets.values():
+        for market in self._markets:
             assets[market.rules.base] = assets[market.rules.counter] = None
         self._desk.register(account.owner, account.fees, account.other_fees)
         for asset in assets:
@@ -109,12 +101,7 @@ class Venue:
 
     def seed_history(self, pair: str, prints: Iterable[Print] = (), minutes: Iterable[Bar] = ()) -> None:
         """Give a market a past: its last trades and one-minute candles, oldest first. Trade numbers go on from it."""
-        market = self._markets[pair]
-        market.tape.seed(prints, minutes)
-        last = market.tape.last
-        if last is not None:
-            market.engine.next_trade = last.sequence + 1
-            market.engine.last_trade = last.price
+        self._markets.seed_history(pair, prints, minutes)
 
     def set_status(self, now_ms: int, pair: str, status: MarketStatus, *, suspended: bool = False) -> None:
         """suspended: POSTONLY as a short stop for volatility, which only the list of markets tells apart."""
@@ -130,10 +117,7 @@ class Venue:
         Raises:
             ValueError: rules of another market, or finer than the ledger's 18 decimals.
         """
-        market = self._markets[pair]
-        named = (rules.pair, rules.base, rules.counter)
-        if named != (pair, market.rules.base, market.rules.counter) or rules.price_scale + rules.volume_scale > SCALE:
-            raise ValueError(f"{pair}: these are not rules for this market")
+        market = self._markets.changeable(pair, rules)
         for order in self._desk.orders(None, pair, live=True):
             if order.status == "AWAITING":
                 self._intake.cancel(now_ms, order)
@@ -168,30 +152,33 @@ class Venue:
 
     def markets(self, pairs: Sequence[str] = ()) -> wire.Markets:
         return wire.Markets(
-            [public_replies.market_info(market.engine, suspended=market.suspended) for market in self._chosen(pairs)]
+            [
+                public_replies.market_info(market.engine, suspended=market.suspended)
+                for market in self._markets.chosen(pairs)
+            ]
         )
 
     def ticker(self, now_ms: int, pair: str) -> wire.Ticker:
-        market = self._public(pair)
+        market = self._markets.public(pair)
         return public_replies.ticker(market.engine, market.tape, now_ms)
 
     def tickers(self, now_ms: int, pairs: Sequence[str] = ()) -> wire.Tickers:
         return wire.Tickers(
-            [public_replies.ticker(market.engine, market.tape, now_ms) for market in self._chosen(pairs)]
+            [public_replies.ticker(market.engine, market.tape, now_ms) for market in self._markets.chosen(pairs)]
         )
 
     def orderbook_top(self, pair: str, now_ms: int = 0) -> wire.OrderBookReply:
-        return self._cached(pair, now_ms, public_replies.orderbook_top)
+        return self._markets.book(pair, now_ms, public_replies.orderbook_top)
 
     def orderbook(self, pair: str, now_ms: int = 0) -> wire.OrderBookReply:
-        return self._cached(pair, now_ms, public_replies.orderbook)
+        return self._markets.book(pair, now_ms, public_replies.orderbook)
 
     def trades(self, now_ms: int, pair: str, since_ms: int | None = None) -> wire.PublicTrades:
-        market = self._public(pair)
+        market = self._markets.public(pair)
         return public_replies.trades(market.engine, market.tape, now_ms, since_ms)
 
     def candles(self, pair: str, since_ms: int, duration_s: int) -> wire.Candles:
-        market = self._public(pair)
+        market = self._markets.public(pair)
         return public_replies.candles(market.engine, market.tape, since_ms, duration_s)
 
     # --- private: reading ------------------------------------------------------------------------------------------
@@ -201,37 +188,19 @@ class Venue:
 
     def fee_info(self, owner: str, pair: str, now_ms: int = 0) -> wire.FeeInfo:
         """With the volume of the last thirty days in the market's counter asset, as of midnight UTC."""
-        volume = self._desk.month_volume(owner, self._private(pair).rules.counter, now_ms)
+        volume = self._desk.month_volume(owner, self._markets.private(pair).rules.counter, now_ms)
         return private_replies.fee_info(self._desk.rates(owner, pair), volume)
 
-    def listorders_v1(
-        self,
-        owner: str,
-        *,
-        pair: str = "",
-        state: str = "",
-        created_before_ms: int | None = None,
-        limit: int | None = None,
-    ) -> wire.OrdersV1:
+    def listorders_v1(self, owner: str, *, state: str = "", **asked: Unpack[OrdersAsked]) -> wire.OrdersV1:
         """Newest first. state: PENDING, COMPLETE or all."""
         if state not in ("", "PENDING", "COMPLETE"):
             raise refuse("ErrInvalidArguments", detail="state must be PENDING or COMPLETE")
-        live = None if not state else state == "PENDING"
-        rows = [order_v1(order) for order in self._list(owner, pair, live, created_before_ms, limit)]
+        rows = [order_v1(order) for order in self._list(owner, None if not state else state == "PENDING", asked)]
         return wire.OrdersV1(rows or ([] if self.behaviour.null_lists == "none" else None))
 
-    def listorders_v2(
-        self,
-        owner: str,
-        *,
-        pair: str = "",
-        closed: bool = False,
-        created_before_ms: int | None = None,
-        limit: int | None = None,
-    ) -> wire.OrdersV2:
+    def listorders_v2(self, owner: str, *, closed: bool = False, **asked: Unpack[OrdersAsked]) -> wire.OrdersV2:
         """Newest first."""
-        found = self._list(owner, pair, not closed, created_before_ms, limit)
-        return wire.OrdersV2([order_v2(order) for order in found])
+        return wire.OrdersV2([order_v2(order) for order in self._list(owner, not closed, asked)])
 
     def order_v1(self, owner: str, order_id: str) -> wire.OrderV1:
         return order_v1(self._find(owner, order_id))
@@ -249,98 +218,23 @@ class Venue:
             raise refuse("ErrOrderNotFound")
         return order_v2(order)
 
-    def listtrades(
-        self,
-        owner: str,
-        pair: str,
-        *,
-        since_ms: int | None = None,
-        before_ms: int | None = None,
-        after_seq: int | None = None,
-        before_seq: int | None = None,
-        sort_desc: bool = False,
-        limit: int | None = None,
-    ) -> wire.UserTrades:
-        """Fills of an account in one market. since_ms and after_seq include their value, the others do not.
-
-        Ascending from the lower bound, or the newest ``limit`` where there is none; newest first with ``before_ms``
-        or ``sort_desc``.
-        """
-        self._private(pair)
-        return private_replies.trades(
-            self._desk.fills(owner, pair),
-            since_ms=since_ms,
-            before_ms=before_ms,
-            after_seq=after_seq,
-            before_seq=before_seq,
-            sort_desc=sort_desc,
-            limit=limit,
-        )
+    def listtrades(self, owner: str, pair: str, **asked: Unpack[FillsAsked]) -> wire.UserTrades:
+        """Fills of an account in one market."""
+        self._markets.private(pair)
+        return private_replies.trades(self._desk.fills(owner, pair), asked)
 
     # --- private: acting -------------------------------------------------------------------------------------------
 
-    def postorder(
-        self,
-        now_ms: int,
-        owner: str,
-        *,
-        pair: str,
-        type: str,
-        volume: str,
-        price: str,
-        post_only: bool = False,
-        time_in_force: str = "",
-        stop_price: str = "",
-        stop_direction: str = "",
-        base_account_id: int | None = None,
-        counter_account_id: int | None = None,
-        timestamp_ms: int | None = None,
-        ttl_ms: int | None = None,
-        client_order_id: str = "",
-    ) -> wire.PostOrderReply:
-        market = self._private(pair)
-        order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
-        self._desk.check_accounts(owner, market.rules, base_account_id, counter_account_id)
-        request = order_checks.limit_order(
-            market.rules,
-            type=type,
-            volume=volume,
-            price=price,
-            time_in_force=time_in_force,
-            post_only=post_only,
-            client_order_id=client_order_id,
-        )
-        request = order_checks.stop(request, market.engine, stop_price, stop_direction)
-        order_checks.trading(market.engine.status, post_only=post_only)
+    def postorder(self, now_ms: int, owner: str, **asked: Unpack[LimitOrder]) -> wire.PostOrderReply:
+        engine = self._addressed(now_ms, owner, asked)
+        request = order_checks.stop(order_checks.limit_order(engine.rules, asked), engine, asked)
+        order_checks.trading(engine.status, post_only=request.post_only)
         return self._intake.submit(now_ms, owner, request)
 
-    def marketorder(
-        self,
-        now_ms: int,
-        owner: str,
-        *,
-        pair: str,
-        type: str,
-        base_volume: str = "",
-        counter_volume: str = "",
-        base_account_id: int | None = None,
-        counter_account_id: int | None = None,
-        timestamp_ms: int | None = None,
-        ttl_ms: int | None = None,
-        client_order_id: str = "",
-    ) -> wire.PostOrderReply:
-        market = self._private(pair)
-        order_checks.deadline(now_ms, timestamp_ms, ttl_ms)
-        self._desk.check_accounts(owner, market.rules, base_account_id, counter_account_id)
-        order_checks.trading(market.engine.status, post_only=False)
-        request = order_checks.market_order(
-            market.engine,
-            type=type,
-            base_volume=base_volume,
-            counter_volume=counter_volume,
-            client_order_id=client_order_id,
-        )
-        return self._intake.submit(now_ms, owner, request)
+    def marketorder(self, now_ms: int, owner: str, **asked: Unpack[MarketOrder]) -> wire.PostOrderReply:
+        engine = self._addressed(now_ms, owner, asked)
+        order_checks.trading(engine.status, post_only=False)
+        return self._intake.submit(now_ms, owner, order_checks.market_order(engine, asked))
 
     def stoporder(self, now_ms: int, owner: str, order_id: str) -> wire.StopOrderReply:
         order = self._desk.order(owner, order_id)
@@ -368,35 +262,21 @@ class Venue:
         if frame.delete_id is not None:
             self._desk.removed(frame.delete_id, now_ms)
 
-    def _list(
-        self, owner: str, pair: str, live: bool | None, before_ms: int | None, limit: int | None
-    ) -> list[VisitorOrder]:
+    def _addressed(self, now_ms: int, owner: str, asked: LimitOrder | MarketOrder) -> Engine:
+        """The market an order is for, once it is in time and names accounts of its owner. Raises VenueError."""
+        market = self._markets.private(asked["pair"])
+        order_checks.deadline(now_ms, asked.get("timestamp_ms"), asked.get("ttl_ms"))
+        self._desk.check_accounts(owner, market.rules, asked.get("base_account_id"), asked.get("counter_account_id"))
+        return market.engine
+
+    def _list(self, owner: str, live: bool | None, asked: OrdersAsked) -> list[VisitorOrder]:
+        pair = asked.get("pair", "")
         if pair:
-            self._private(pair)
-        return private_replies.newest(self._desk.orders(owner, pair, live=live), before_ms, limit)
+            self._markets.private(pair)
+        return private_replies.newest(self._desk.orders(owner, pair, live=live), asked)
 
     def _find(self, owner: str, order_id: str) -> VisitorOrder:
         order = self._desk.order(owner, order_id)
         if order is None:
             raise refuse("ErrOrderNotFound")
         return order
-
-    def _cached(self, pair: str, now_ms: int, make: Callable[[Engine], wire.OrderBookReply]) -> wire.OrderBookReply:
-        """A book made now, or within the last second where that is the behaviour."""
-        market = self._public(pair)
-        return market.cached(now_ms, make) if self.behaviour.cached_book else make(market.engine)
-
-    def _chosen(self, pairs: Sequence[str]) -> list[Listing]:
-        return [market for pair, market in self._markets.items() if not pairs or pair in pairs]
-
-    def _public(self, pair: str) -> Listing:
-        market = self._markets.get(pair)
-        if market is None:
-            raise refuse("ErrMarketUnavailable")
-        return market
-
-    def _private(self, pair: str) -> Listing:
-        market = self._markets.get(pair)
-        if market is None:
-            raise refuse("ErrInvalidMarketPair")
-        return market
