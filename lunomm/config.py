@@ -121,7 +121,7 @@ def export_options(env: Mapping[str, str]) -> None:
 
 def child_environment(**extra: str) -> dict[str, str]:
     """This process's environment for a child that needs no key (the exchange, the embedded server)."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("LUNO_KEY_ID", "LUNO_KEY_SECRET")}
+    kept = {k: v for k, v in os.environ.items() if not (k.startswith("LUNO_") and "KEY" in k)}
     return {**_without_options(kept), **extra}
 
 
@@ -174,7 +174,8 @@ class Common:
     """What every command that connects knows.
 
     mode: ``sim`` or ``live``. mode_explicit: given by option or LUNOMM_MODE. url: as given, None = the mode's own.
-    key: the user's key, None without one (in sim never used). for_s: stop after so many seconds.
+    key: the user's key, None without one (in sim never used). guardian_key: the guardian's own, None = ``key``.
+    for_s: stop after so many seconds.
     supervised: process id of the ``up`` that started this, None otherwise.
     """
 
@@ -184,6 +185,7 @@ class Common:
     mode_explicit: bool = False
     url: str | None = None
     key: ApiKey | None = None
+    guardian_key: ApiKey | None = None
     json: bool = False
     for_s: float | None = None
     debug: bool = False
@@ -222,6 +224,7 @@ def read_common(
         redis=read_redis(env),
         state_dir=read_state_dir(env),
         key=key,
+        guardian_key=read_guardian_key(env),
         json=json,
         for_s=for_s,
         debug=debug,
@@ -261,6 +264,19 @@ def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str]) ->
 def read_key(env: Mapping[str, str]) -> ApiKey | None:
     """The user's key, or None when either half is absent."""
     key_id, secret = env.get("LUNO_KEY_ID"), env.get("LUNO_KEY_SECRET")
+    return ApiKey(key_id, secret) if key_id and secret else None
+
+
+def read_guardian_key(env: Mapping[str, str]) -> ApiKey | None:
+    """LUNO_GUARDIAN_KEY_ID and LUNO_GUARDIAN_KEY_SECRET: may read and cancel orders; None where none is set.
+
+    Raises:
+        ConfigError: only one of the two.
+    """
+    key_id, secret = env.get("LUNO_GUARDIAN_KEY_ID"), env.get("LUNO_GUARDIAN_KEY_SECRET")
+    if bool(key_id) != bool(secret):
+        there = "LUNO_GUARDIAN_KEY_ID" if key_id else "LUNO_GUARDIAN_KEY_SECRET"
+        raise ConfigError(f"{there} is set without its other half: set both, or none")
     return ApiKey(key_id, secret) if key_id and secret else None
 
 

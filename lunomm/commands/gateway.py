@@ -19,6 +19,7 @@ from lunomm.bus.channels import QUOTES
 from lunomm.bus.venue import VenueReplaced
 from lunomm.commands.gateway_calls import Calls, market
 from lunomm.commands.gateway_out import Publisher
+from lunomm.commands.guarded import Guarded, lock_journal
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.take_down import take_down
 from lunomm.config import Common, require_live
@@ -61,6 +62,9 @@ STOP_S = 15.0
 """Longest wait for the verified end: a POST of unknown outcome needs five seconds, a venue under load a few more."""
 
 START_S = 30.0
+ALIVE_S = 2.0
+"""A core that has not worked for so long is not alive to its guardian: it works at least four times a second."""
+
 SIM_JOURNALS = 20
 """Journals of former simulated exchanges kept."""
 
@@ -92,14 +96,14 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
         account = account_hash([int(row.account_id) for row in balances])
         venue = venue_key(piece)
         path = journal_path(common.state_dir, venue, account)
-        lock = JournalLock(path)
+        lock = await lock_journal(piece, path)
         try:
             await piece.hold([account])
             if common.mode == "sim":
                 _forget_old(common.state_dir, path)
             journal = open_journal(path, account=account, venue=venue)
             try:
-                gateway = Gateway(piece, rest, budget, options, legs, accounts, journal)
+                gateway = Gateway(piece, rest, budget, options, legs, accounts, journal, lock)
                 return await gateway.serve()
             finally:
                 journal.close()
@@ -166,6 +170,7 @@ class Gateway:
         legs: dict[str, tuple[str, str]],
         accounts: dict[str, int],
         journal: Journal,
+        lock: JournalLock,
     ) -> None:
         self._piece, self._rest, self._budget = piece, rest, budget
         clock = piece.clock
@@ -190,12 +195,27 @@ class Gateway:
         self._accounts: dict[str, Account] = {}
         self._fills: dict[str, deque[Fill]] = {pair: deque(journal.fills(pair), maxlen=20) for pair in piece.pairs}
         self._stream_up = False
+        self._stepped_at = asyncio.get_running_loop().time()
+        assert piece.key is not None and piece.venue is not None
+        self._guarded = Guarded(
+            url="" if piece.endpoint.is_luno else piece.endpoint.rest,
+            key=piece.common.guardian_key or piece.key if piece.common.mode == "live" else piece.key,
+            pairs=piece.pairs,
+            settle_ns=settings.ttl_ns + settings.skew_ns + 1_000_000_000,
+            lock_fd=lock.fd,
+            log=piece.common.state_dir / "guardian.log",
+            alive=lambda: asyncio.get_running_loop().time() - self._stepped_at < ALIVE_S,
+            tell=self._tell,
+        )
 
     async def serve(self) -> dict[str, Any]:
         """Trade until stopped, then end flat; the summary of what was done."""
         piece = self._piece
         piece.on_abandon = self._abandoned
         piece.start(self._publisher.run(), "publisher")
+        piece.start(self._guarded.keep(), "guardian")
+        # Until it is up, or clearly late, nothing is decided: orders of before are adopted, not cancelled without it.
+        await self._guarded.first_ready()
         core = piece.start(self._run(), "core")
         piece.start(self._follow_user(), "user stream")
         for pair in piece.pairs:
@@ -207,6 +227,7 @@ class Gateway:
         try:
             await piece.wait()
         except VenueReplaced:
+            await self._guarded.dismiss()
             raise  # that exchange and its orders are gone: nothing is left to cancel
         except BaseException as error:
             await self._end(core, error)
@@ -232,6 +253,7 @@ class Gateway:
         clock = self._piece.clock
         while not self.core.done:
             now = clock.now()
+            self._stepped_at = asyncio.get_running_loop().time()
             event = await self._next((self.core.wake_ns(now) - now.mono_ns) / 1e9)
             actions = self.core.step(event, clock.now())
             self._calls.perform(actions)
@@ -307,6 +329,7 @@ class Gateway:
                 "user_stream": "up" if self._stream_up else "down",
                 "quotes_refused": float(sum(sum(desk.wanted.dropped.values()) for desk in self.core.desks.values())),
                 "halted": shared.halted,
+                "guardian": self._guarded.state.lower(),
             }
         )
 
@@ -330,9 +353,11 @@ class Gateway:
             if left:
                 why = f" ({error})" if isinstance(error, LunommError) else ""
                 raise OrdersMayBeLive(
-                    f"{len(left)} orders may be live: {', '.join(left)[:400]}{why}. Cancel them on the exchange",
+                    f"{len(left)} orders may be live: {', '.join(left)[:400]}{why}. "
+                    f"The guardian (process {self._guarded.pid}) goes on cancelling; look at the exchange",
                     left,
                 ) from (error if isinstance(error, Exception) else None)
+        await self._guarded.dismiss()
         try:
             async with asyncio.timeout(2):
                 await self._publisher.flush()

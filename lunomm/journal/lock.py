@@ -2,7 +2,8 @@
 
 The lock, not Redis, is what makes a second gateway impossible here; Redis' lease tells people on other machines. The
 file holds the owner's process id for the message and is never removed (removing it would let two processes lock two
-files of one name).
+files of one name). A gateway's guardian inherits the lock: it outlasts a gateway that was killed until none of its
+orders is left.
 """
 
 from __future__ import annotations
@@ -13,9 +14,20 @@ from pathlib import Path
 
 from lunomm.errors import InstanceError, JournalError
 
+HEIR = "guardian"
+"""What the file says before the process id once the guardian of a dead gateway holds the lock."""
+
+
+def lock_owner(journal: Path) -> str:
+    """What the lock file says: a process id, ``guardian`` and one, or nothing."""
+    try:
+        return journal.with_suffix(".lock").read_bytes()[:40].decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+
 
 class JournalLock:
-    """Held from construction until :meth:`release` or the end of the process.
+    """Held from construction until :meth:`release` or the end of the process and of those that inherited ``fd``.
 
     Raises:
         InstanceError: another process holds it; says which.
@@ -30,7 +42,7 @@ class JournalLock:
         except OSError as e:
             raise JournalError(f"lock {self.path}: cannot be made: {e.strerror}. Fix the folder's permissions") from e
         if not _try_lock(self.fd):
-            owner = os.pread(self.fd, 20, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
+            owner = lock_owner(journal)
             os.close(self.fd)
             self.fd = None
             who = f"process {owner}" if owner.isdigit() else "another process"

@@ -19,6 +19,7 @@ import pytest
 from lunomm.bus import embedded
 from lunomm.bus.channels import ACCOUNT, FILLS, ORDER_UPDATES, ORDERS, QUOTES, VENUE
 from lunomm.bus.client import Bus
+from lunomm.bus.process import is_running
 from lunomm.bus.venue import peek
 from lunomm.config import RedisAddress
 from lunomm.errors import BusError
@@ -161,6 +162,20 @@ async def ends(one: asyncio.subprocess.Process, code: int) -> str:
     return err.decode()
 
 
+def child_of(pid: int) -> int:
+    """The one child of a process: a gateway's guardian."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            stat = (entry / "stat").read_text() if entry.name.isdigit() else ""
+        except OSError:
+            continue  # it ended while we looked
+        if stat and int(stat.rpartition(")")[2].split()[1]) == pid:
+            found.append(int(entry.name))
+    (child,) = found
+    return child
+
+
 def journal(state_dir: Path) -> sqlite3.Connection:
     (path,) = state_dir.glob("journal-*.sqlite3")
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -274,8 +289,11 @@ async def test_killed_and_restarted_it_adopts_what_is_wanted_and_never_doubles(r
             bid, ask = await here.quote_around()
             await until(lambda: here.has(bid, ask), "both orders")
             before = {cid: order.order_id for cid, order in (await here.open()).items()}
+            # Its guardian dies with it (as in a loss of power): the journal is all that is left.
+            os.killpg(os.getsid(guardian := child_of(one.pid)), signal.SIGKILL)
             one.send_signal(signal.SIGKILL)
             await one.wait()
+            await until(lambda: not is_running(guardian), "the guardian's end")
         # While it is away the quoter changes its mind about the ask.
         new_ask = f"lm1-{PAIR}-{here.quoter.want(Side.ASK, await here.mid() + 3500).id}"
         async with gateway(here) as two:

@@ -285,3 +285,13 @@ def test_live_needs_its_limits_said() -> None:
 def test_no_key_is_ever_shown() -> None:
     common = read_common(KEYS, mode="live")
     assert "def" not in repr(common)
+
+
+def test_the_guardians_own_key_is_whole_or_absent(tmp_path: Path) -> None:
+    both = {"LUNO_GUARDIAN_KEY_ID": "watch", "LUNO_GUARDIAN_KEY_SECRET": "canary-of-the-guardian"}
+    common = read_common({**both, "LUNOMM_STATE_DIR": str(tmp_path)})
+    assert common.guardian_key is not None and common.guardian_key.id == "watch"
+    assert "canary-of-the-guardian" not in repr(common)
+    assert read_common({"LUNOMM_STATE_DIR": str(tmp_path)}).guardian_key is None
+    with pytest.raises(ConfigError, match="LUNO_GUARDIAN_KEY_ID is set without its other half"):
+        read_common({"LUNO_GUARDIAN_KEY_ID": "watch", "LUNOMM_STATE_DIR": str(tmp_path)})
