@@ -22,6 +22,7 @@ from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, wor
 from lunomm.errors import LunommError, UsageError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
+OPERATOR = "Your word to a running gateway"
 
 app = typer.Typer(
     name="lunomm",
@@ -278,6 +279,22 @@ def exchange(
     )
     common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
     _run("exchange", common, options)
+
+
+@app.command(rich_help_panel=OPERATOR)
+def resume(
+    pair: o.Pair = None,
+    reason: o.Reason = "",
+    mode: o.Mode = None,
+    json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Ends a halt: the gateway may quote again. Read first why it halted: lunomm status."""
+    env = c.environment()
+    if mode not in (None, "sim", "live"):
+        raise UsageError(f"--mode {c.show(mode or '')}: unknown. Say --mode sim or --mode live")
+    common = c.read_common(env, json=json, debug=debug, venue=False)
+    _run("resume", common, c.parse_pair(pair) if pair is not None else None, reason=reason, mode=mode)
 
 
 @app.command(rich_help_panel=SERVICES)

@@ -126,4 +126,5 @@ Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as
 Once = Annotated[bool, _flag("--once", "print once, even in a terminal")]
 Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
 Minutes = Annotated[float, _float("--minutes", "lookback, minutes")]
+Reason = Annotated[str, _text("--reason", "why, for the journal", metavar="TEXT")]
 Force = Annotated[bool, _flag("--force", "even while a piece of a live venue runs")]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -57,7 +57,7 @@ class Bus:
 
     Attributes:
         venue: what messages are stamped with and compared to; None = stamped with nothing, compared with nothing.
-        dropped: how many messages were not taken, by ``<channel>:<reason>``.
+        dropped: how many messages were not taken, by ``<channel>:<reason>``. on_drop: told of each, with its data.
     """
 
     def __init__(self, address: RedisAddress, role: str) -> None:
@@ -65,6 +65,7 @@ class Bus:
         self.role = role
         self.venue: VenueInfo | None = None
         self.dropped: Counter[str] = Counter()
+        self.on_drop: Callable[[str, str, object], None] | None = None
         self._encoder = msgspec.json.Encoder()
         self._decoders: dict[type[Stamped], msgspec.json.Decoder[Any]] = {}
         self._commands = self._client(Retry(NoBackoff(), 0), "commands")
@@ -200,7 +201,7 @@ class Bus:
     def decode(self, channel: Channel[T], data: object, pair: str | None) -> T | None:
         """One message from outside, or None (dropped and counted)."""
         if not isinstance(data, str) or len(data) > MAX_MESSAGE:
-            self._drop(channel, "SIZE")
+            self._drop(channel, "SIZE", data)
             return None
         decoder = self._decoders.get(channel.type)
         if decoder is None:
@@ -208,29 +209,31 @@ class Bus:
         try:
             message: T = decoder.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError):
-            self._drop(channel, "MALFORMED")
+            self._drop(channel, "MALFORMED", data)
             return None
         if not believable(data, message):
-            self._drop(channel, "NUMBER")
+            self._drop(channel, "NUMBER", data)
             return None
         if message.v != SCHEMA:
-            self._drop(channel, "SCHEMA")
+            self._drop(channel, "SCHEMA", data)
             return None
         if pair is not None and message.pair != pair:
             # One channel carries the updates of all pairs: another's are not ours, and not foreign either.
             if channel.paired:
-                self._drop(channel, "PAIR")
+                self._drop(channel, "PAIR", data)
             return None
         if self.venue is not None and not self._ours(channel, message.venue, self.venue):
-            self._drop(channel, "VENUE")
+            self._drop(channel, "VENUE", data)
             return None
         return message
 
     def _ours(self, channel: Channel[Any], stamp: str, venue: VenueInfo) -> bool:
         return stamp == venue.stamp if channel.by_run else place_of(stamp) == venue.place
 
-    def _drop(self, channel: Channel[Any], why: str) -> None:
+    def _drop(self, channel: Channel[Any], why: str, data: object) -> None:
         self.dropped[f"{channel.name}:{why}"] += 1
+        if self.on_drop is not None:
+            self.on_drop(channel.name, why, data)
 
     async def get(self, channel: Channel[T], pair: str, *, name: str | None = None) -> T | None:
         """The last value under a key, None when there is none (or it is foreign)."""

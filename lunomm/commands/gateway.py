@@ -19,6 +19,7 @@ from lunomm.bus.channels import QUOTES
 from lunomm.bus.venue import VenueReplaced
 from lunomm.commands.gateway_calls import Calls, market
 from lunomm.commands.gateway_out import Publisher
+from lunomm.commands.gateway_watch import Watch, check_clock
 from lunomm.commands.guarded import Guarded, lock_journal
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.take_down import take_down
@@ -27,8 +28,11 @@ from lunomm.errors import (
     BusError,
     ConfigError,
     ConnectivityError,
+    CredentialsError,
+    JournalError,
     LunommError,
     OrdersMayBeLive,
+    OrderStateError,
     RateLimited,
 )
 from lunomm.journal.lock import JournalLock
@@ -60,6 +64,10 @@ BALANCE_S = 1.0
 
 STOP_S = 15.0
 """Longest wait for the verified end: a POST of unknown outcome needs five seconds, a venue under load a few more."""
+
+HEARD = ("QUOTES", "CONTROL")
+UNREADABLE = ("SIZE", "MALFORMED", "NUMBER", "SCHEMA")
+"""Reasons to drop a message that no mix-up of pairs or venues explains."""
 
 START_S = 30.0
 ALIVE_S = 2.0
@@ -93,6 +101,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
         accounts = choose_accounts(
             legs.values(), as_events.venue_balances(balances), options.base_account, options.counter_account
         )
+        await check_clock(rest)
         account = account_hash([int(row.account_id) for row in balances])
         venue = venue_key(piece)
         path = journal_path(common.state_dir, venue, account)
@@ -207,16 +216,23 @@ class Gateway:
             alive=lambda: asyncio.get_running_loop().time() - self._stepped_at < ALIVE_S,
             tell=self._tell,
         )
+        self._journal = journal
+        self._watch = Watch(piece, rest, budget, journal, self._tell)
+        self._unreadable: dict[str, int] = {}
 
     async def serve(self) -> dict[str, Any]:
         """Trade until stopped, then end flat; the summary of what was done."""
         piece = self._piece
         piece.on_abandon = self._abandoned
+        piece.bus.on_drop = self._dropped
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unhandled)
         piece.start(self._publisher.run(), "publisher")
         piece.start(self._guarded.keep(), "guardian")
         # Until it is up, or clearly late, nothing is decided: orders of before are adopted, not cancelled without it.
         await self._guarded.first_ready()
         core = piece.start(self._run(), "core")
+        self._watch.start()
         piece.start(self._follow_user(), "user stream")
         for pair in piece.pairs:
             piece.start(self._listen(pair), f"quotes {pair}")
@@ -230,6 +246,7 @@ class Gateway:
             await self._guarded.dismiss()
             raise  # that exchange and its orders are gone: nothing is left to cancel
         except BaseException as error:
+            self._trip(error)
             await self._end(core, error)
             raise
         await self._end(core, None)
@@ -239,6 +256,36 @@ class Gateway:
 
     def _tell(self, event: ev.Event) -> None:
         self._events.put_nowait(event)
+
+    def _dropped(self, channel: str, why: str, data: object) -> None:
+        """A message could not be read; the same one under its key again is no news."""
+        if channel not in HEARD or why not in UNREADABLE:
+            return
+        same = hash(data) if isinstance(data, str) else 0
+        if self._unreadable.get(channel) != same:
+            self._unreadable[channel] = same
+            self._tell(ev.BadMessage(f"{channel}:{why}"))
+
+    def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody awaited has failed: the same as a task of ours."""
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self._piece.fail(error)
+        else:
+            self._piece.last_error = str(context.get("message", "the event loop complained"))[:200]
+
+    def _trip(self, error: BaseException) -> None:
+        """An error nobody foresaw, or a key that is no longer accepted, halts: no restart goes on as if nothing was."""
+        foreseen = isinstance(error, LunommError) and not isinstance(error, CredentialsError | OrderStateError)
+        if foreseen or not isinstance(error, Exception) or self.core.shared.halted is not None:
+            return
+        kind = "KEY_REFUSED" if isinstance(error, CredentialsError) else f"UNHANDLED: {type(error).__name__}"
+        now = self._piece.clock.now()
+        self.core.shared.halt(f"{kind}: {error}", now)
+        try:
+            self._journal.commit([ev.SaveHalt(self.core.shared.halted or kind, now.exchange_ms)])
+        except JournalError as lost:
+            self._piece.last_error = str(lost)
 
     def _offer(self, pair: str, quotes: WantedQuotes | None) -> None:
         """Only the newest quotes of a pair wait: however fast they come, one step takes them."""

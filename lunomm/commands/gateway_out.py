@@ -101,6 +101,9 @@ class Publisher:
         self._news.set()
 
     def answer(self, answer: Answer) -> None:
+        """Say what became of a request. One from a file needs no words: the file goes, the journal shows it."""
+        if not answer.pair:
+            return
         self._answers.append(
             ControlRequest(
                 pair=answer.pair,

@@ -109,7 +109,12 @@ class Piece:
         if task.cancelled():
             return
         error = task.exception()
-        if error is not None and not self._failed.done():
+        if error is not None:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """End the piece with this error; the first one stays."""
+        if not self._failed.done():
             self._failed.set_exception(error)
 
     def present(

@@ -33,6 +33,9 @@ T = TypeVar("T")
 UPDATES_KEPT = 10_000
 """ORDER_UPDATES kept for publishing again; their stream holds as many."""
 
+DAY = "day"
+"""Note of a pair: the day its loss is counted for; a day that is over begins the count anew."""
+
 PRUNE_EVERY = 500
 
 _MAGIC = b"SQLite format 3\0"
@@ -118,10 +121,11 @@ class Journal:
         newest = max(s.update.number for s in saves if isinstance(s, SaveUpdate))
         self._db.execute("DELETE FROM updates WHERE number <= ?", (newest - UPDATES_KEPT,))
 
-    def end_halt(self, who: str, now_ms: int) -> bool:
-        """End a standing halt; False when there is none."""
+    def resume(self, who: str, now_ms: int) -> bool:
+        """End a standing halt, and let every pair's count of the day's loss begin anew; False when there is none."""
         standing = self.halted()
-        self.commit([SaveResume(who, now_ms)])
+        pairs = [str(pair) for pair, name, _ in self._rows(NOTES) if name == DAY]
+        self.commit([SaveResume(who, now_ms), *(SaveNote(pair, DAY, "-1") for pair in pairs)])
         return standing is not None
 
     def _end_halts(self, who: str, now_ms: int) -> None:

@@ -76,14 +76,16 @@ class CallBudget:
         self._calls.append(now_ns)
         return 0
 
-    def refused(self, now_ns: int, retry_after_s: float | None = None) -> None:
+    def refused(self, now_ns: int, retry_after_s: float | None = None, jitter: float = 0.0) -> None:
         """Luno answered 429: calls that are not urgent stop for what it asked, else for 1, 2, 4 ... 60 s in a row.
 
-        Urgent calls go on at the bucket's pace, from an empty bucket.
+        Urgent calls go on at the bucket's pace, from an empty bucket. jitter: 0 to 1, lengthens a pause of our own by
+        up to a quarter, so that many clients do not come back at once.
         """
         self._refill(now_ns)
         self._level = 0
-        pause = min(MAX_BACKOFF_S, 2 ** min(self._row, 6)) if retry_after_s is None else retry_after_s
+        own = min(MAX_BACKOFF_S, 2 ** min(self._row, 6) * (1 + jitter / 4))
+        pause = own if retry_after_s is None else retry_after_s
         self._quiet_until_ns = max(self._quiet_until_ns, now_ns + int(pause * SECOND))
         self._row += 1
         self._refusals.append(now_ns)

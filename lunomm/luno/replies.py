@@ -36,10 +36,6 @@ GONE = ABSENT | {"ErrCannotStopUnknownOrNonPendingOrder"}
 NO_ORDER = frozenset(
     {
         DUPLICATE,
-        "ErrAmountTooBig",
-        "ErrAmountTooSmall",
-        "ErrCannotTradeWhileQuoteActive",
-        "ErrCounterDenominationNotAllowed",
         "ErrInsufficientBalance",
         "ErrInsufficientFunds",
         "ErrInvalidAccount",
@@ -58,25 +54,20 @@ NO_ORDER = frozenset(
         "ErrInvalidVolume",
         "ErrMarketNotAllowed",
         "ErrMarketUnavailable",
-        "ErrNoTradesToInferStopDirection",
-        "ErrNotEnoughLiquidity",
         "ErrOrderCanceled",
         "ErrPostOnlyMode",
-        "ErrPostOnlyNotAllowed",
         "ErrPriceDenominationNotAllowed",
         "ErrPriceTooHigh",
         "ErrPriceTooLow",
-        "ErrStopPriceTooHigh",
-        "ErrStopPriceTooLow",
         "ErrUnderMaintenance",
-        "ErrUserNotVerifiedForCurrency",
         "ErrValueTooHigh",
         "ErrVolumeDenominationNotAllowed",
         "ErrVolumeTooHigh",
         "ErrVolumeTooLow",
     }
 )
-"""Codes that prove a placed order was never created."""
+"""Codes that prove a placed order was never created. Those of market and stop orders, of amounts in general and of the
+user's standing are left out: what they say of a limit order is written nowhere."""
 
 PLACE, CANCEL = NO_ORDER, NO_ORDER | GONE
 """What proves, for each kind of write, that this call did nothing."""

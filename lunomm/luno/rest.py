@@ -28,6 +28,7 @@ PLACE_PATIENCE_S = 1.0
 
 MAX_TTL_MS = 10_000
 PAGE = 1000
+PASSES = 4
 
 _CLIENT_ID = re.compile(r"[0-9A-Za-z_;,.\-]{1,255}", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,18})?", re.ASCII)
@@ -119,10 +120,24 @@ class LunoRest:
     async def open_orders(self, pair: str) -> list[wire.OrderV2]:
         """Every live order of the pair, page after page, newest first. Urgent.
 
+        Orders come and go while pages are turned: more than one page is listed until two passes show the same orders.
+
         Raises:
             ExchangeError: PAGES: more than a page of orders was created in one millisecond, so the rest cannot be asked
-                for; the list would be incomplete.
+                for, or no two passes agreed; the list would be incomplete.
         """
+        before = await self._pages(pair)
+        if len(before) < PAGE:
+            return before
+        for _ in range(PASSES):
+            after = await self._pages(pair)
+            if {order.order_id for order in after} == {order.order_id for order in before}:
+                return after
+            before = after
+        raise ExchangeError(f"open orders of {pair}: change faster than they can be listed", code="PAGES")
+
+    async def _pages(self, pair: str) -> list[wire.OrderV2]:
+        """One pass over all pages."""
         found: dict[str, wire.OrderV2] = {}
         before: int | None = None
         while True:

@@ -8,6 +8,7 @@ since httpx's own hold the request with that header.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -146,7 +147,7 @@ class Transport:
 
     def _count(self, error: LunommError) -> None:
         if isinstance(error, RateLimited):
-            self._budget.refused(time.monotonic_ns(), error.retry_after_s)
+            self._budget.refused(time.monotonic_ns(), error.retry_after_s, random.random())
 
     async def _send(
         self,

@@ -138,8 +138,8 @@ def test_a_halt_stands_until_somebody_ends_it(path: Path) -> None:
     journal.close()
     journal = open_journal(path, **WHO)
     assert journal.restore(NOW_MS).halt == "lost too much"
-    assert journal.end_halt("user@host", NOW_MS + 1)
-    assert not journal.end_halt("user@host", NOW_MS + 2)
+    assert journal.resume("user@host", NOW_MS + 1)
+    assert not journal.resume("user@host", NOW_MS + 2)
     assert journal.restore(NOW_MS).halt is None
     journal.close()
 
