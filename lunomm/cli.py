@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import typer
@@ -111,6 +112,7 @@ def quote(
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
     c.require_live(common, options, None)
+    c.require_bus_key(common)
     _run("quote", common, _one(pair, env), options)
 
 
@@ -135,6 +137,7 @@ def gateway(
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
     c.require_live(common, None, options)
+    c.require_bus_key(common)
     _run("gateway", common, c.parse_pairs(pairs, env), options)
 
 
@@ -237,6 +240,7 @@ def up(
     )
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
     c.require_live(common, options.quote, options.gateway)
+    c.require_bus_key(common)
     if common.mode == "live" and tape is not None:
         raise UsageError("--tape: a recording is re-enacted by the simulated exchange only. Leave --mode live away")
     _run("up", common, options.pairs, options)
@@ -330,11 +334,13 @@ def _run(name: str, common: c.Common, *arguments: object, **named: object) -> No
 
     module = importlib.import_module(f"lunomm.commands.{name}")
     from lunomm.commands.piece import run_again
-    from lunomm.commands.present import envelope, put_line
+    from lunomm.commands.present import envelope, put_line, say
 
     def work(now: c.Common) -> Any:
         return module.run(now, *arguments, **named)
 
+    if common.mode != "live" and (complaint := c.exposed(Path.cwd() / ".env")) is not None:
+        say(complaint)
     data = asyncio.run(run_again(work, common))
     if common.json and data is not None:
         put_line(envelope(name, data))

@@ -7,17 +7,15 @@ order mark and CRLF are fine) and never run by a shell. Wrong options are :class
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
-import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from lunomm.dotenv_file import exposed, read_dotenv
 from lunomm.errors import ConfigError, RefusedError, UsageError
 from lunomm.luno.hosts import ApiKey
 from lunomm.options import (
@@ -30,6 +28,7 @@ from lunomm.options import (
     UpOptions,
     show,
 )
+from lunomm.redis_address import BUS_KEY, RedisAddress, is_this_machine, read_redis
 
 __all__ = [
     "ApiKey",
@@ -43,17 +42,18 @@ __all__ = [
     "UpOptions",
     "child_environment",
     "environment",
+    "exposed",
     "is_this_machine",
     "parse_pair",
     "parse_pairs",
     "read_common",
     "read_dotenv",
+    "require_bus_key",
     "require_live",
     "show",
     "supervised_environment",
 ]
 
-MAX_DOTENV = 2**20
 SUPERVISED = "LUNOMM_SUPERVISED"
 """Set by ``up`` for its children: they end when their supervisor is gone."""
 
@@ -64,38 +64,11 @@ _SERVICES = ("LUNOMM_REDIS_URL", "LUNOMM_REDIS_SERVER", "LUNOMM_STATE_DIR")
 """LUNOMM_* names that are addresses and folders rather than options: they hold for children too."""
 
 _PAIR = re.compile(r"[A-Z0-9]{5,12}", re.ASCII)
-_LOOPBACK = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "ip6-localhost"}
 _COUNTERPARTS = {"BTC": "XBT"}
 """Names people use that Luno spells otherwise."""
 
 
 # --- environment ---------------------------------------------------------------------------------------------------
-
-
-def read_dotenv(path: Path) -> dict[str, str]:
-    """Names and values of a ``.env`` file, empty values left out; ``{}`` when there is none.
-
-    Raises:
-        ConfigError: unreadable, not UTF-8, or larger than 1 MiB.
-    """
-    from dotenv import dotenv_values
-
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_DOTENV + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return {}
-    except OSError as e:
-        raise ConfigError(f"{path}: cannot be read: {e.strerror}. Fix its permissions or remove it") from e
-    if len(raw) > MAX_DOTENV:
-        raise ConfigError(f"{path}: larger than 1 MiB. It should hold a few settings only")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise ConfigError(f"{path}: not UTF-8 at byte {e.start}. Save it as UTF-8") from e
-    # No interpolation: a secret may hold a dollar sign.
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value.strip() for name, value in values.items() if value is not None and value.strip()}
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
@@ -107,7 +80,7 @@ def environment(folder: Path | None = None) -> dict[str, str]:
             raise ConfigError("the working directory is gone: change to an existing one") from e
     merged = read_dotenv(folder / ".env")
     if os.environ.get(ARGUMENTS_ONLY):
-        merged = {k: v for k, v in merged.items() if not k.startswith("LUNOMM_") or k in _SERVICES}
+        merged = {k: v for k, v in merged.items() if not k.startswith("LUNOMM_") or k in (*_SERVICES, BUS_KEY)}
     merged.update({name: value.strip() for name, value in os.environ.items() if value.strip()})
     return merged
 
@@ -127,7 +100,9 @@ def child_environment(**extra: str) -> dict[str, str]:
 
 def supervised_environment() -> dict[str, str]:
     """This process's environment for a piece started by ``up``."""
-    return {**_without_options(dict(os.environ)), SUPERVISED: str(os.getpid())}
+    key = os.environ.get(BUS_KEY)
+    sealed = {} if key is None else {BUS_KEY: key}
+    return {**_without_options(dict(os.environ)), **sealed, SUPERVISED: str(os.getpid())}
 
 
 def _without_options(env: dict[str, str]) -> dict[str, str]:
@@ -136,37 +111,6 @@ def _without_options(env: dict[str, str]) -> dict[str, str]:
 
 
 # --- common --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class RedisAddress:
-    """Where the bus is. ``password`` is never shown. url: what to tell people."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    db: int = 0
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: bool = False
-
-    @property
-    def url(self) -> str:
-        return f"{self.host}:{self.port}" + (f"/{self.db}" if self.db else "")
-
-    @property
-    def local(self) -> bool:
-        """Whether it names this machine."""
-        return is_this_machine(self.host)
-
-    @property
-    def embeddable(self) -> bool:
-        """Whether an embedded server may stand in for it: here, without password, TLS or a database number."""
-        return self.local and not self.tls and self.password is None and self.db == 0
-
-
-def is_this_machine(host: str) -> bool:
-    host = host.strip().lower()
-    return host in _LOOPBACK or host.startswith("127.") or host == socket.gethostname().lower()
 
 
 @dataclass(frozen=True)
@@ -207,7 +151,7 @@ def read_common(
     Raises:
         UsageError: unknown mode, for_s not positive.
         RefusedError: keys present and no mode said.
-        ConfigError: live without keys, half a key, a bad port, URL or state folder.
+        ConfigError: live without keys, half a key, a key others may read, a bad port, URL or state folder.
     """
     if for_s is not None and not (math.isfinite(for_s) and for_s > 0):
         raise UsageError(f"--for: {for_s}: not a positive number of seconds. Give how long to run, such as 150")
@@ -217,6 +161,8 @@ def read_common(
     else:
         explicit = mode is not None
         mode = choose_mode(mode, key, env)
+    if mode == "live":
+        _check_privacy(env)
     return Common(
         mode=mode,
         mode_explicit=explicit,
@@ -230,6 +176,23 @@ def read_common(
         debug=debug,
         supervised=int(env[SUPERVISED]) if env.get(SUPERVISED, "").isdecimal() else None,
     )
+
+
+def _check_privacy(env: Mapping[str, str]) -> None:
+    """Nothing on this machine hands the key to others.
+
+    Raises:
+        ConfigError: ``.env`` is readable by others, or the session keys of TLS would be written to a file.
+    """
+    complaint = exposed(Path.cwd() / ".env")
+    if complaint is not None:
+        raise ConfigError(complaint, code="FILE_MODE")
+    if env.get("SSLKEYLOGFILE"):
+        raise ConfigError(
+            "SSLKEYLOGFILE is set: it writes the keys of every TLS connection, and with them your API key, to a file. "
+            "Unset it for live trading",
+            code="SSLKEYLOGFILE",
+        )
 
 
 def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str]) -> str:
@@ -280,41 +243,18 @@ def read_guardian_key(env: Mapping[str, str]) -> ApiKey | None:
     return ApiKey(key_id, secret) if key_id and secret else None
 
 
-def read_redis(env: Mapping[str, str]) -> RedisAddress:
-    """LUNOMM_REDIS_URL when set, else REDIS_HOST and REDIS_PORT, else 127.0.0.1:6379."""
-    url = env.get("LUNOMM_REDIS_URL")
-    if url:
-        return _redis_url(url)
-    return RedisAddress(
-        host=env.get("REDIS_HOST", "127.0.0.1"), port=_port("REDIS_PORT", env.get("REDIS_PORT", "6379"))
-    )
+def require_bus_key(common: Common) -> None:
+    """Where Redis is on another machine, what moves money must be sealed.
 
-
-def _redis_url(url: str) -> RedisAddress:
-    # The URL may hold a password: it is never echoed.
-    advice = "Write redis://host:port (rediss:// for TLS)"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as e:
-        raise ConfigError(f"LUNOMM_REDIS_URL: not a Redis address: bad port. {advice}") from e
-    database = parts.path.strip("/")
-    if parts.scheme not in ("redis", "rediss") or not host or port == 0 or not re.fullmatch(r"[0-9]{0,4}", database):
-        raise ConfigError(f"LUNOMM_REDIS_URL: not a Redis address. {advice}")
-    return RedisAddress(
-        host=host,
-        port=port or 6379,
-        db=int(database or 0),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "rediss",
-    )
-
-
-def _port(name: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
-        raise ConfigError(f"{name}: {show(text)}: not a port. Set a number from 1 to 65535")
-    return int(text)
+    Raises:
+        ConfigError: no LUNOMM_BUS_KEY.
+    """
+    if not common.redis.local and common.redis.bus_key is None:
+        raise ConfigError(
+            f"{BUS_KEY}: absent, and Redis at {show(common.redis.url)} is on another machine, where others may write "
+            "quotes. Set the same key on every machine of the pipeline: openssl rand -hex 32",
+            code="BUS_KEY",
+        )
 
 
 def read_state_dir(env: Mapping[str, str]) -> Path:

@@ -44,6 +44,7 @@ class Channel(Generic[T]):
         by_run: messages of another run of the venue are foreign; else only those of another place are (they were stored
             to outlive a run).
         paired: False for the one channel of all pairs.
+        sealed: carries a seal where a bus key is set: what is said there moves money.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Channel(Generic[T]):
     maxlen: int | None = None
     by_run: bool = True
     paired: bool = True
+    sealed: bool = False
 
     def key(self, pair: str) -> str:
         return f"{self.name}::{pair}" if self.paired else self.name
@@ -135,6 +137,7 @@ QUOTES = Channel(
     "gateway, status",
     "the quotes wanted now, and why; rewritten every 0.5 s",
     ttl_s=3,
+    sealed=True,
 )
 ORDERS = Channel(
     "ORDERS",
@@ -171,6 +174,7 @@ CONTROL = Channel(
     "quote, gateway",
     "requests and their answers",
     maxlen=1_000,
+    sealed=True,
 )
 HALT = Channel(
     "HALT",

@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from lunomm import __version__
 from lunomm.bus.channels import Channel, Kind
 from lunomm.bus.plain import believable, written_plainly
+from lunomm.bus.seal import Seal
 from lunomm.config import RedisAddress
 from lunomm.errors import BusError
 from lunomm.market.presence import VenueInfo, place_of
@@ -66,6 +67,7 @@ class Bus:
         self.venue: VenueInfo | None = None
         self.dropped: Counter[str] = Counter()
         self.on_drop: Callable[[str, str, object], None] | None = None
+        self._seal = Seal(address.bus_key) if address.bus_key is not None else None
         self._encoder = msgspec.json.Encoder()
         self._decoders: dict[type[Stamped], msgspec.json.Decoder[Any]] = {}
         self._commands = self._client(Retry(NoBackoff(), 0), "commands")
@@ -132,9 +134,14 @@ class Bus:
         message.build = __version__
         return written_plainly(self._encoder.encode(message).decode())
 
+    def _written(self, channel: Channel[T], key: str, message: T) -> str:
+        text = self.encode(message)
+        return self._seal.sign(key, text) if self._seal is not None and channel.sealed else text
+
     async def publish(self, channel: Channel[T], message: T) -> None:
         """Send one message every way its channel has (channel, key with its life, stream), in one round trip."""
-        data, key = self.encode(message), channel.key(message.pair)
+        key = channel.key(message.pair)
+        data = self._written(channel, key, message)
         pipe = self._commands.pipeline(transaction=False)
         if Kind.KEY in channel.kind:
             pipe.set(key, data, px=_ms(channel.ttl_s))
@@ -147,7 +154,7 @@ class Bus:
     async def put(self, channel: Channel[T], message: T, *, name: str | None = None) -> None:
         """Set the key of one message. name: the part after ``::`` where it is not the pair."""
         key = channel.key(name or message.pair)
-        await self.call(self._commands.set(key, self.encode(message), px=_ms(channel.ttl_s)))
+        await self.call(self._commands.set(key, self._written(channel, key, message), px=_ms(channel.ttl_s)))
 
     async def clear(self, channel: Channel[T], pair: str) -> None:
         """Remove the key, stream or hash of a pair."""
@@ -155,9 +162,8 @@ class Bus:
 
     async def append(self, channel: Channel[T], message: T, *, id: str = "*") -> bool:
         """Add one stream entry. False when ``id`` is not newer than the newest: it is there already."""
-        add = self._commands.xadd(
-            channel.key(message.pair), {_FIELD: self.encode(message)}, id=id, **self._trim(channel)
-        )
+        key = channel.key(message.pair)
+        add = self._commands.xadd(key, {_FIELD: self._written(channel, key, message)}, id=id, **self._trim(channel))
         try:
             await self.call(add)
         except BusError as e:
@@ -202,6 +208,9 @@ class Bus:
         """One message from outside, or None (dropped and counted)."""
         if not isinstance(data, str) or len(data) > MAX_MESSAGE:
             self._drop(channel, "SIZE", data)
+            return None
+        if self._seal is not None and channel.sealed and not self._seal.genuine(channel.key(pair or ""), data):
+            self._drop(channel, "SEAL", data)
             return None
         decoder = self._decoders.get(channel.type)
         if decoder is None:

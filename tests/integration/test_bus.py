@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -292,3 +293,24 @@ async def test_listener_and_follower_survive_a_server_restart(
             await asyncio.wait(tasks)
     finally:
         await embedded.stop(address, folder)
+
+
+async def test_a_sealed_bus_believes_only_its_own(redis_server):
+    """Quotes and requests need the key; everything else may be read by anybody."""
+    address = redis_server.address
+    sealed = replace(address, bus_key="canary-of-the-bus-key")
+    wanted = WantedQuotes(pair=PAIR, epoch=1, number=1, ts_ms=0, intents=[])
+    async with Bus(sealed, "quote") as quoter, Bus(sealed, "gateway") as gateway, Bus(address, "forger") as forger:
+        await quoter.publish(QUOTES, wanted)
+        assert await gateway.get(QUOTES, PAIR) is not None
+        assert await forger.get(QUOTES, PAIR) is not None
+        stored = await quoter.call(quoter.redis.get(QUOTES.key(PAIR)))
+        assert "canary-of-the-bus-key" not in stored
+        # Another pair's genuine message under this pair's name is no quote of this pair.
+        await forger.call(forger.redis.set("QUOTES::ETHMYR", stored))
+        assert await gateway.get(QUOTES, "ETHMYR") is None
+        await forger.publish(QUOTES, wanted)
+        assert await gateway.get(QUOTES, PAIR) is None
+        assert gateway.dropped["QUOTES:SEAL"] == 2
+        await forger.publish(LOB, tick())
+        assert await gateway.get(LOB, PAIR) is not None

@@ -295,3 +295,16 @@ def test_the_guardians_own_key_is_whole_or_absent(tmp_path: Path) -> None:
     assert read_common({"LUNOMM_STATE_DIR": str(tmp_path)}).guardian_key is None
     with pytest.raises(ConfigError, match="LUNO_GUARDIAN_KEY_ID is set without its other half"):
         read_common({"LUNO_GUARDIAN_KEY_ID": "watch", "LUNOMM_STATE_DIR": str(tmp_path)})
+
+
+def test_a_bus_on_another_machine_is_sealed() -> None:
+    here = read_common({"LUNOMM_STATE_DIR": "/tmp"})
+    config.require_bus_key(here)
+    away = {"REDIS_HOST": "10.0.0.7", "LUNOMM_STATE_DIR": "/tmp"}
+    with pytest.raises(ConfigError, match="LUNOMM_BUS_KEY: absent"):
+        config.require_bus_key(read_common(away))
+    with pytest.raises(ConfigError, match="shorter than 16"):
+        read_common({**away, "LUNOMM_BUS_KEY": "short"})
+    sealed = read_common({**away, "LUNOMM_BUS_KEY": "canary-0123456789"})
+    config.require_bus_key(sealed)
+    assert sealed.redis.bus_key == "canary-0123456789" and "canary" not in repr(sealed)

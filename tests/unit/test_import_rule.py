@@ -18,6 +18,8 @@ RANKS = {
     "trading": 3,
     "luno": 4,
     "options": 4,
+    "dotenv_file": 4,
+    "redis_address": 5,
     "config": 5,
     "tape": 6,
     "journal": 6,
@@ -50,7 +52,10 @@ IMPURE = {
     "socket", "subprocess", "threading", "signal", "secrets", "rich", "typer", "uvicorn", "starlette",
 }  # fmt: skip
 
-LIGHT = ("cli.py", "cli_options.py", "cli_errors.py", "config.py", "options.py", "__init__.py", "__main__.py")
+LIGHT = (
+    "cli.py", "cli_options.py", "cli_errors.py", "config.py", "options.py", "dotenv_file.py", "redis_address.py",
+    "__init__.py", "__main__.py",
+)  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 
 
