@@ -16,14 +16,13 @@ from typing import Any, cast
 
 import typer
 
-from lunomm import __version__
+from lunomm import __version__, cli_operator
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
 from lunomm.errors import LunommError, UsageError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
-OPERATOR = "Your word to a running gateway"
 
 app = typer.Typer(
     name="lunomm",
@@ -285,27 +284,14 @@ def exchange(
     _run("exchange", common, options)
 
 
-@app.command(rich_help_panel=OPERATOR)
-def resume(
-    pair: o.Pair = None,
-    reason: o.Reason = "",
-    mode: o.Mode = None,
-    json: o.Json = False,
-    debug: o.Debug = False,
-) -> None:
-    """Ends a halt: the gateway may quote again. Read first why it halted: lunomm status."""
-    env = c.environment()
-    if mode not in (None, "sim", "live"):
-        raise UsageError(f"--mode {c.show(mode or '')}: unknown. Say --mode sim or --mode live")
-    common = c.read_common(env, json=json, debug=debug, venue=False)
-    _run("resume", common, c.parse_pair(pair) if pair is not None else None, reason=reason, mode=mode)
-
-
 @app.command(rich_help_panel=SERVICES)
 def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -> None:
     """Stops the pieces, the simulated exchange and the embedded Redis, gateway first."""
     common = c.read_common(c.environment(), json=json, debug=debug, venue=False)
     _run("down", common, force=force)
+
+
+app.add_typer(cli_operator.app)
 
 
 # --- options of several commands -----------------------------------------------------------------------------------
@@ -376,7 +362,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _commands() -> list[str]:
-    return [info.name or info.callback.__name__ for info in app.registered_commands if info.callback is not None]
+    known = [*app.registered_commands, *cli_operator.app.registered_commands]
+    return [info.name or info.callback.__name__ for info in known if info.callback is not None]
 
 
 def main() -> None:

@@ -48,6 +48,7 @@ __all__ = [
     "parse_pairs",
     "read_common",
     "read_dotenv",
+    "read_emergency",
     "require_bus_key",
     "require_live",
     "show",
@@ -175,6 +176,35 @@ def read_common(
         for_s=for_s,
         debug=debug,
         supervised=int(env[SUPERVISED]) if env.get(SUPERVISED, "").isdecimal() else None,
+    )
+
+
+def read_emergency(env: Mapping[str, str], *, mode: str | None, url: str | None, json: bool, debug: bool) -> Common:
+    """What `panic` and `audit` know: a key and where to go, whatever else is set wrongly.
+
+    With keys and no mode it is live: in an emergency the orders meant are the real ones. A bad Redis address or a file
+    that others may read must not keep anybody from cancelling.
+
+    Raises:
+        UsageError: unknown mode. ConfigError: live without keys, or half a key.
+    """
+    key = read_key(env)
+    if mode is None:
+        mode = "sim" if key is None and not env.get("LUNO_KEY_ID") and not env.get("LUNO_KEY_SECRET") else "live"
+    mode = choose_mode(mode, key, env)
+    try:
+        redis = read_redis(env)
+    except ConfigError:
+        redis = RedisAddress()
+    return Common(
+        mode=mode,
+        mode_explicit=True,
+        url=url,
+        redis=redis,
+        state_dir=read_state_dir(env),
+        key=key,
+        json=json,
+        debug=debug,
     )
 
 

@@ -55,7 +55,9 @@ class Watch:
 
     async def _follow(self, pair: str) -> None:
         async for _, request in self._piece.bus.follow(CONTROL, pair):
-            if request.verb == "resume" and 0 < len(request.request_id) <= 64:
+            if request.verb == "panic":
+                self._tell(ev.HaltAsked(f"PANIC: {request.who[:80]}"))
+            elif request.verb == "resume" and 0 < len(request.request_id) <= 64:
                 self._tell(ev.ResumeAsked(request.request_id, pair, request.who, request.detail))
 
     async def _look(self) -> None:

@@ -110,15 +110,16 @@ class LunoRest:
         return await self._http.get("/api/1/fee_info", wire.FeeInfo, {"pair": pair}, private=True)
 
     async def list_orders(
-        self, pair: str, *, closed: bool = False, created_before_ms: int | None = None, limit: int = PAGE
+        self, pair: str | None, *, closed: bool = False, created_before_ms: int | None = None, limit: int = PAGE
     ) -> list[wire.OrderV2]:
-        """One page, newest first. closed: finished orders instead of live ones. limit: 1 to 1000. Urgent."""
+        """One page, newest first. pair: None = all markets. closed: finished orders instead of live ones. limit: 1 to
+        1000. Urgent."""
         params: Params = {"pair": pair, "closed": closed, "created_before": created_before_ms, "limit": limit}
         path = "/api/exchange/2/listorders"
         return (await self._http.get(path, wire.OrdersV2, params, private=True, urgent=True)).orders or []
 
-    async def open_orders(self, pair: str) -> list[wire.OrderV2]:
-        """Every live order of the pair, page after page, newest first. Urgent.
+    async def open_orders(self, pair: str | None) -> list[wire.OrderV2]:
+        """Every live order of the pair (None: of all markets), page after page, newest first. Urgent.
 
         Orders come and go while pages are turned: more than one page is listed until two passes show the same orders.
 
@@ -126,6 +127,7 @@ class LunoRest:
             ExchangeError: PAGES: more than a page of orders was created in one millisecond, so the rest cannot be asked
                 for, or no two passes agreed; the list would be incomplete.
         """
+        where = pair or "all markets"
         before = await self._pages(pair)
         if len(before) < PAGE:
             return before
@@ -134,9 +136,9 @@ class LunoRest:
             if {order.order_id for order in after} == {order.order_id for order in before}:
                 return after
             before = after
-        raise ExchangeError(f"open orders of {pair}: change faster than they can be listed", code="PAGES")
+        raise ExchangeError(f"open orders of {where}: change faster than they can be listed", code="PAGES")
 
-    async def _pages(self, pair: str) -> list[wire.OrderV2]:
+    async def _pages(self, pair: str | None) -> list[wire.OrderV2]:
         """One pass over all pages."""
         found: dict[str, wire.OrderV2] = {}
         before: int | None = None
@@ -147,7 +149,7 @@ class LunoRest:
             if len(page) < PAGE:
                 return list(found.values())
             if not new:
-                raise ExchangeError(f"open orders of {pair}: cannot be listed whole", code="PAGES")
+                raise ExchangeError(f"open orders of {pair or 'all markets'}: cannot be listed whole", code="PAGES")
             # Orders of that very millisecond may be on the next page: ask for them again, known ones are skipped.
             before = min(order.creation_timestamp for order in page) + 1
 

@@ -8,8 +8,9 @@ import signal
 import time
 from pathlib import Path
 
+from test_gateway_command import LIMITS, SIM_KEY, Desk, desk, gateway, until
+
 from lunomm.bus.process import is_running
-from tests.integration.test_gateway_command import LIMITS, SIM_KEY, Desk, desk, gateway, until
 
 DEAD_S = 10.0
 """Longest life of an order whose gateway is dead or hangs."""
