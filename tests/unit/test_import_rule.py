@@ -54,8 +54,8 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_operator.py", "cli_options.py", "cli_errors.py", "config.py", "options.py", "dotenv_file.py", "redis_address.py",
-    "__init__.py", "__main__.py",
+    "cli.py", "cli_operator.py", "cli_options.py", "cli_errors.py", "config.py", "options.py", "dotenv_file.py",
+    "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 
