@@ -150,7 +150,7 @@ class Journal:
         for row in self._rows(ORDERS):
             order = self._read(_order, row)
             used.setdefault(order.pair, set()).add(order.intent_id)
-            if order.live or order.unbooked.base or now_ms - order.updated_ms < REMEMBER_MS:
+            if order.live or order.owes or now_ms - order.updated_ms < REMEMBER_MS:
                 orders.setdefault(order.pair, []).append(order)
         entries: dict[str, list[tuple[int, Fill | Flow]]] = {}
         for row in self._rows(FILLS):

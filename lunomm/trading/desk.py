@@ -323,6 +323,8 @@ class Desk:
             order = self._make(intent, now)
             after = self.working.put(order, move(order, OrderEvent.REJECT, now.exchange_ms, code=verdict.code), now)
             self.shared.tell_order(UpdateKind.REFUSAL, after, now, message=verdict.message)
+            # It was never sent: nothing will ever be heard of it.
+            self.working.drop(after.client_order_id)
             return
         self._place(verdict, now)
 

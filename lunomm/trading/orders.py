@@ -113,6 +113,9 @@ TABLE: dict[OrderState, dict[OrderEvent, OrderState]] = {
 """What is not listed is illegal."""
 
 
+_ENDED = frozenset(state for state in OrderState if state.terminal)
+
+
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """What an order traded: base and counter gross and positive, fees in their own currency (negative: a rebate)."""
@@ -178,7 +181,7 @@ class Order:
     @property
     def live(self) -> bool:
         """May rest on the venue, as far as we can prove."""
-        return not self.state.terminal
+        return self.state not in _ENDED
 
     @property
     def leaves(self) -> Decimal:
@@ -186,9 +189,9 @@ class Order:
         return max(EXACT.subtract(self.volume, self.filled.base), ZERO) if self.live else ZERO
 
     @property
-    def unbooked(self) -> Amounts:
-        """Filled, but not yet in the journal as trades."""
-        return self.filled - self.booked
+    def owes(self) -> bool:
+        """Whether some of it is filled and not yet in the journal as trades."""
+        return self.filled.base != self.booked.base
 
 
 def client_order_id(pair: str, intent_id: str) -> str:

@@ -113,7 +113,7 @@ class Working:
     @property
     def unbooked(self) -> list[Order]:
         """Orders with fills that no trade row accounts for yet."""
-        return [order for order in self.orders.values() if order.unbooked.base]
+        return [order for order in self.orders.values() if order.owes]
 
     def views(self) -> tuple[OrderView, ...]:
         return tuple(
@@ -272,7 +272,7 @@ class Working:
         elif event.open:
             self.tracks[order.client_order_id].placed_where(event.awaiting, now.mono_ns)
             self.event(order.client_order_id, OrderEvent.OPEN, now, order_id=event.order_id)
-        elif order.live or order.unbooked.base:
+        elif order.live or order.owes:
             # COMPLETE says neither how nor with how much: a read does. It also proves that the order exists.
             self.event(order.client_order_id, OrderEvent.OPEN, now, order_id=event.order_id)
             self.tracks[order.client_order_id].read.want(now.mono_ns)
@@ -400,15 +400,20 @@ class Working:
                 last_fee_base=delta.fee_base,
                 last_fee_counter=delta.fee_counter,
             )
-        if after.unbooked.base:
+        if after.owes:
             self.trades.want(now.mono_ns)
         if after.state is not before.state or after.order_id != before.order_id:
             shared.tell_order(UpdateKind.STATUS, after, now)
         return after
 
+    def drop(self, cid: str) -> None:
+        """An order that was never sent; its intent stays used."""
+        self.orders.pop(cid, None)
+        self.tracks.pop(cid, None)
+
     def forget(self, now: Now) -> None:
         """Drop ended orders from mind once all their fills are booked and the stream cannot replay them any more."""
         for cid, order in list(self.orders.items()):
-            if not order.live and not order.unbooked.base and now.exchange_ms - order.updated_ms > REMEMBER_MS:
+            if not order.live and not order.owes and now.exchange_ms - order.updated_ms > REMEMBER_MS:
                 del self.orders[cid]
                 self.tracks.pop(cid, None)

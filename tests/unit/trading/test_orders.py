@@ -139,10 +139,10 @@ def test_a_fill_after_the_end_is_booked() -> None:
 def test_trades_are_evidence_too() -> None:
     ahead = book(order(S.WORKING), Amounts(D("0.001"), D(300), D("0.0000035")), 2)
     assert ahead.filled == ahead.booked == Amounts(D("0.001"), D(300), D("0.0000035"))
-    assert not ahead.unbooked.base
+    assert not ahead.owes
     # The stream told the amount first, without the fee: the row's fee is the exact one.
     told = fill_to(order(S.WORKING), amounts("0.001"), 2)
-    assert told.unbooked.base == D("0.001")
+    assert told.owes
     exact = book(told, Amounts(D("0.001"), D(300), D("0.0000035")), 3)
     assert exact.filled.fee_base == D("0.0000035")
     with pytest.raises(OrderStateError):
