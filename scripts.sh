@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything from one place. Without an argument: set up what is missing, then run the pipeline on a simulated Luno.
 #   bash scripts.sh [PAIR...] [options of `lunomm up`]
-#   bash scripts.sh setup | test | lint | types | bench | compat | down | lock | help
+#   bash scripts.sh setup | test | lint | types | soak | bench | compat | down | lock | help
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="$root/.venv"
@@ -143,6 +143,7 @@ bash scripts.sh setup                only set up (.venv, from requirements.lock)
 bash scripts.sh test [PYTEST ARGS]   every check: format, lint, types, tests
 bash scripts.sh lint                 format check and lint
 bash scripts.sh types                mypy --strict
+bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for an hour or so (tests/chaos; --help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
@@ -166,6 +167,21 @@ case "${1:-}" in
     lint | types)
         setup all
         "$1"
+        ;;
+    soak)
+        shift
+        setup all
+        cd "$root"
+        case "${1:-}" in
+            chaos)
+                shift
+                exec "$python" -m tests.chaos "$@"
+                ;;
+            *)
+                say "soak: say which: chaos"
+                exit 2
+                ;;
+        esac
         ;;
     bench)
         shift

@@ -61,9 +61,13 @@ def _orphans(rig: Rig) -> set[str]:
     return first & look()
 
 
-def frozen(rig: Rig, chance: random.Random, longest_s: float = 60.0) -> list[str]:
+def frozen(rig: Rig, chance: random.Random) -> list[str]:
     """SIGSTOP for up to a minute."""
-    seconds = chance.choice([chance.uniform(0.2, 3.0), chance.uniform(3.0, longest_s), chance.uniform(11.0, longest_s)])
+    return freeze(rig, chance.choice([chance.uniform(0.2, 3.0), chance.uniform(3.0, 60.0), chance.uniform(11.0, 60.0)]))
+
+
+def freeze(rig: Rig, seconds: float) -> list[str]:
+    """SIGSTOP for so long."""
     stopped = rig.kill("gateway", signal.SIGSTOP)
     time.sleep(seconds)
     wrong: list[str] = []
