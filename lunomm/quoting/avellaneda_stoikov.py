@@ -36,11 +36,15 @@ class SpreadFormula(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Model:
-    """One evaluation: what both sides share before fees, clamp and rounding. Prices in counter per base.
+    """One evaluation of any model before fees, clamp and rounding. Prices in counter per base.
 
-    n: inventory minus target in lots, as used (clipped). shift: fall of the reservation price per lot held.
-    risk_half, intensity_half: the two parts of the half-spread. gamma_p: 1/price. kappa: 1/price. sigma:
-    price/sqrt(s). tau: s.
+    n: inventory minus target in lots, as used (clipped). reservation: where holding it and being at target are worth
+    the same; at a bound that forbids one side, half a shift inside the other side's indifference price. shift: fall of
+    the reservation price per lot held, here. risk_half, intensity_half: the two parts of the half-spread (the second
+    the mean of both sides'). gamma_p: 1/price. kappa: 1/price. sigma: price/sqrt(s). tau: s. bid, ask: False where a
+    bound forbids the side. tilt: how much wider than the mean the ask's intensity half-spread is, the bid's narrower;
+    0 unless the sides' kappas differ. impact_half: half of what a fill moves the price. c: GLFT's C; None in other
+    models. method: how it was computed.
     """
 
     fair: float
@@ -53,10 +57,16 @@ class Model:
     kappa: float
     sigma: float
     tau: float
+    bid: bool = True
+    ask: bool = True
+    tilt: float = 0.0
+    impact_half: float = 0.0
+    c: float | None = None
+    method: str = "closed form"
 
     @property
     def half_spread(self) -> float:
-        return self.risk_half + self.intensity_half
+        return self.risk_half + self.intensity_half + self.impact_half
 
     @property
     def spread_bps(self) -> float:
@@ -72,6 +82,11 @@ class Model:
         """Inventory in lots at which one of the two quotes sits on the fair price; None without skew."""
         flip = self.half_spread / self.shift if self.shift > 0.0 else math.inf
         return flip if math.isfinite(flip) else None
+
+    @property
+    def kappa_c(self) -> float | None:
+        """GLFT's kappa C, a pure number; its closed form is good while this is small."""
+        return None if self.c is None else self.kappa * self.c
 
 
 def finite(name: str, value: float, *, low: float | None = None, above: float | None = None) -> float:
@@ -160,10 +175,13 @@ def evaluate(
     *,
     fair: float,
     n: float,
-    gamma: float,
     sigma_relative: float,
     kappa: float,
     tau: float,
+    gamma: float | None = None,
+    gamma_p: float | None = None,
+    kappa_bid: float | None = None,
+    kappa_ask: float | None = None,
     formula: SpreadFormula = SpreadFormula.PAPER,
 ) -> Model:
     """The whole model at one instant.
@@ -171,36 +189,50 @@ def evaluate(
     Args:
         fair: Fair price, counter per base.
         n: Inventory minus target in lots, already clipped to the position limit.
-        gamma: Dimensionless risk aversion per lot, >= 0.
+        gamma: Dimensionless risk aversion per lot, >= 0; or instead
+        gamma_p: risk aversion per lot, 1/price, >= 0.
         sigma_relative: 1/sqrt(second), > 0.
         kappa: 1/price, > 0.
+        kappa_bid, kappa_ask: The sides' own, where they are known apart.
         tau: Horizon, seconds, > 0.
 
     Raises: ModelError: as above, or gamma_p sigma^2 tau above half the price (misconfigured units are refused, not
     clamped).
     """
     finite("sigma", sigma_relative, above=0.0)
-    gamma_p = gamma_per_lot(gamma, fair)
+    finite("fair price", fair, above=0.0)
+    if gamma_p is None:
+        if gamma is None:
+            raise ModelError("gamma is missing")
+        gamma_p = gamma_per_lot(gamma, fair)
     sigma = finite("sigma times price", sigma_relative * fair)
     risk = _risk(gamma_p, sigma, finite("horizon", tau, above=0.0))
-    if risk > MAX_RISK_SHARE * fair:
-        raise ModelError(
-            f"gamma sigma^2 horizon is {risk / fair:.3g} of the price, above {MAX_RISK_SHARE:g}: check their units"
-        )
+    check_risk(risk, fair, "gamma sigma^2 horizon")
+    bid, ask = (
+        intensity_half_spread(gamma_p, kappa if own is None else own, formula=formula, fair=fair)
+        for own in (kappa_bid, kappa_ask)
+    )
     model = Model(
         fair=fair,
         reservation=reservation(fair, n, gamma_p, sigma, tau),
         risk_half=0.5 * risk,
-        intensity_half=intensity_half_spread(gamma_p, kappa, formula=formula, fair=fair),
+        intensity_half=0.5 * (bid + ask),
         shift=risk,
         n=n,
         gamma_p=gamma_p,
         kappa=kappa,
         sigma=sigma,
         tau=tau,
+        tilt=0.5 * (ask - bid),
     )
     finite("spread", model.spread_bps)
     return model
+
+
+def check_risk(risk: float, fair: float, what: str) -> None:
+    """Raises: ModelError: a risk term above half the price, which only mistaken units produce."""
+    if risk > MAX_RISK_SHARE * fair:
+        raise ModelError(f"{what} is {risk / fair:.3g} of the price, above {MAX_RISK_SHARE:g}: check their units")
 
 
 def _risk(gamma_p: float, sigma: float, tau: float) -> float:
