@@ -135,7 +135,6 @@ def gateway(
     options = _gateway_options(locals())
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
-    c.require_live(common, None, options)
     c.require_bus_key(common)
     _run("gateway", common, c.parse_pairs(pairs, env), options)
 
@@ -238,7 +237,6 @@ def up(
         ),
     )
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
-    c.require_live(common, options.quote, options.gateway)
     c.require_bus_key(common)
     if common.mode == "live" and tape is not None:
         raise UsageError("--tape: a recording is re-enacted by the simulated exchange only. Leave --mode live away")

@@ -22,8 +22,9 @@ from lunomm.commands.gateway_out import Publisher
 from lunomm.commands.gateway_watch import Watch, check_clock
 from lunomm.commands.guarded import Guarded, lock_journal
 from lunomm.commands.piece import Piece, open_piece
+from lunomm.commands.suggest import require_limits
 from lunomm.commands.take_down import take_down
-from lunomm.config import Common, require_live
+from lunomm.config import Common
 from lunomm.errors import (
     BusError,
     ConfigError,
@@ -87,7 +88,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
         RefusedError: this Redis carries another venue.
         OrdersMayBeLive: the end could not be verified.
     """
-    require_live(common, None, options)
+    await require_limits(common, pairs, options)
     from lunomm.luno.budget import CallBudget
     from lunomm.luno.rest import LunoRest
 

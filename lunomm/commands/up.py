@@ -26,6 +26,7 @@ from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.present import put_line, say
 from lunomm.commands.status import view_data
+from lunomm.commands.suggest import require_limits
 from lunomm.commands.summary import PairRun, end_flat, note, summarise, summary_line
 from lunomm.commands.supervise import Child
 from lunomm.config import (
@@ -61,6 +62,7 @@ async def run(common: Common, pairs: Sequence[str], options: UpOptions) -> dict[
         LunommError: a child stays down (after the rest went flat), or its own error where a restart is useless.
         OrdersMayBeLive: the exchange still lists orders of ours at the end, or could not be asked in live mode.
     """
+    await require_limits(common, pairs, options.gateway, options.quote)
     folder = state_folder(common.state_dir)
     asked_early = _catch_early_signals()
     # Before the exchange starts: a recording runs from the moment its doors open.

@@ -83,7 +83,16 @@ def test_live_against_the_simulator_by_url(desk: Desk) -> None:
     bare = desk.run("gateway", *live, env=KEYS, timeout=60)
     assert bare.code == 3
     for name in ("--max-position", "--max-order-value", "--max-daily-loss"):
-        assert name in bare.err
+        assert bare.err.count(name) == 2, "named, and suggested with a figure"
+    assert bare.err.count("\n") == 1
+    whole = desk.run("up", *live, "--max-position", "0.01", env=KEYS, timeout=60)
+    assert whole.code == 3
+    assert "--order-size, --max-order-value, --max-daily-loss not given" in whole.err
+    assert "to begin with: --max-position 0.0" in whole.err
+    gone = desk.run("gateway", "--mode", "live", "--url", "http://127.0.0.1:9", env=KEYS, timeout=60)
+    assert gone.code == 3
+    assert "--max-position, --max-order-value, --max-daily-loss not given" in gone.err
+    assert "to begin with" not in gone.err
     unsized = desk.run("quote", *live, env=KEYS, timeout=60)
     assert unsized.code == 3
     assert "order-size" in unsized.err

@@ -193,12 +193,11 @@ def test_live_needs_size_and_limits(
     monkeypatch.setenv("LUNO_KEY_SECRET", "s3cret")
     assert cli.run(["quote"]) == 5
     assert "Say --mode sim or --mode live" in capsys.readouterr().err
-    assert cli.run(["up", "--mode", "live", "--max-position", "1"]) == 3
+    assert cli.run(["quote", "--mode", "live"]) == 3
     err = capsys.readouterr().err
-    assert "--order-size, --max-order-value, --max-daily-loss not given" in err
+    assert "--order-size not given" in err
     assert "s3cret" not in err
     assert cli.run(["quote", "--mode", "live", "--order-size", "0.001"]) == 0
-    assert cli.run(["gateway", "--mode", "live"]) == 3
     assert cli.run(["status"]) == 0
     assert cli.run(["exchange"]) == 0
 
