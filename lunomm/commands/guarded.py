@@ -168,6 +168,8 @@ class Guarded:
 def _write(process: subprocess.Popen[bytes], line: bytes) -> None:
     """Without waiting: the pipe of a guardian that hangs fills, and its missing pulse says why."""
     assert process.stdin is not None
+    if process.stdin.closed:
+        return
     try:
         process.stdin.write(line)
     except (BlockingIOError, BrokenPipeError):
@@ -181,6 +183,8 @@ async def _ended(process: subprocess.Popen[bytes], within_s: float | None) -> bo
         if end is not None and clock() > end:
             return False
         await asyncio.sleep(0.02)
+    if process.stdin is not None:
+        process.stdin.close()
     return True
 
 

@@ -93,6 +93,18 @@ def test_all_permutations_with_a_repeat() -> None:
     assert len(seen_orders) == 4 * 60
 
 
+def test_all_permutations_up_to_length_seven() -> None:
+    """Exhaustive: acknowledgement, both fills, the cancel's reply and the end, two of them repeated, in every order."""
+    happenings = (ack, fill_1, fill_2, cancel_ack, complete)
+    tried = set()
+    for repeated in ((fill_1, complete), (ack, fill_2)):
+        for order_of_things in itertools.permutations((*happenings, *repeated)):
+            if order_of_things not in tried:
+                tried.add(order_of_things)
+                run(order_of_things)
+    assert len(tried) == 2 * 1260
+
+
 def test_trade_rows_at_every_place() -> None:
     for order_of_things in itertools.permutations((ack, fill_1, fill_2, complete, rows)):
         run(order_of_things)
