@@ -113,3 +113,14 @@ def test_retry_after(header: str | None, seconds: float | None) -> None:
 def test_words_of_the_venue_are_made_harmless() -> None:
     found = failure("GET /x", 400, body("ErrInvalidPrice", "\x1b[2J\nbad\u202e" + "y" * 900), proofs=None)
     assert str(found).isprintable() and len(str(found)) < 250
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ErrInternal", "ErrDeadlineExceeded", "ErrUpdateRequired", "ErrAmountTooBig", "ErrNotEnoughLiquidity",
+     "ErrUserNotVerifiedForCurrency", "ErrCounterDenominationNotAllowed", "ErrNeverHeardOf"],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [200, 400, 403, 409, 500])
+def test_a_code_that_is_nowhere_said_to_prove_it_proves_nothing(code: str, status: int) -> None:
+    body = f'{{"error":"x","error_code":"{code}"}}'.encode()
+    assert isinstance(failure("POST", status, body, proofs=PLACE), OutcomeUnknown)

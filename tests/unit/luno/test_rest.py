@@ -235,6 +235,43 @@ async def test_open_orders_that_cannot_be_listed_whole(rest: LunoRest, luno: Any
         await rest.open_orders("XBTMYR")
 
 
+async def test_pages_are_turned_until_two_passes_agree(rest: LunoRest, luno: Any) -> None:
+    """An order is cancelled while the pages are turned: what the first pass saw is not what is there."""
+    rows = [{**ORDER, "order_id": f"BX{n}", "creation_timestamp": 10_000 - n} for n in range(1500)]
+    asked = 0
+
+    def page(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        before = int(request.url.params.get("created_before", 10**9))
+        found = [r for r in rows if r["creation_timestamp"] < before][:1000]
+        if asked == 1:
+            del rows[3]
+        return httpx.Response(200, json={"orders": found})
+
+    luno.get("/api/exchange/2/listorders").mock(side_effect=page)
+    found = [order.order_id for order in await rest.open_orders("XBTMYR")]
+    assert found == [row["order_id"] for row in rows]
+    assert "BX3" not in found
+    assert asked == 6
+
+
+async def test_pages_that_never_agree_are_no_list(rest: LunoRest, luno: Any) -> None:
+    made = 0
+
+    def page(request: httpx.Request) -> httpx.Response:
+        nonlocal made
+        if "created_before" in request.url.params:
+            return httpx.Response(200, json={"orders": []})
+        made += 1000
+        rows = [{**ORDER, "order_id": f"BX{made + n}", "creation_timestamp": 10_000 - n} for n in range(1000)]
+        return httpx.Response(200, json={"orders": rows})
+
+    luno.get("/api/exchange/2/listorders").mock(side_effect=page)
+    with pytest.raises(ExchangeError, match="change faster"):
+        await rest.open_orders("XBTMYR")
+
+
 # --- what becomes of a write ---------------------------------------------------------------------------------------
 
 GARBLED: list[httpx.Response | Exception] = [
