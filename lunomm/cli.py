@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import typer
 
-from lunomm import __version__, cli_operator
+from lunomm import __version__, cli_operator, cli_research
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
@@ -290,6 +290,7 @@ def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -
 
 
 app.add_typer(cli_operator.app)
+app.add_typer(cli_research.app)
 
 
 # --- options of several commands -----------------------------------------------------------------------------------
@@ -360,7 +361,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _commands() -> list[str]:
-    known = [*app.registered_commands, *cli_operator.app.registered_commands]
+    known = [info for part in (app, cli_operator.app, cli_research.app) for info in part.registered_commands]
     return [info.name or info.callback.__name__ for info in known if info.callback is not None]
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -128,3 +129,31 @@ Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
 Minutes = Annotated[float, _float("--minutes", "lookback, minutes")]
 Reason = Annotated[str, _text("--reason", "why, for the journal", metavar="TEXT")]
 Force = Annotated[bool, _flag("--force", "even while a piece of a live venue runs")]
+
+# The experiment's: no variable behind them, so that nothing in the environment changes a published figure.
+WORLD_OF_PAPER = "The paper's world"
+
+
+def _bare(*names: str, help: str, parser: Callable[[str], object], metavar: str = "NUMBER") -> object:
+    return typer.Option(*names, parser=parser, metavar=metavar, help=help, rich_help_panel=WORLD_OF_PAPER)
+
+
+PaperS = Annotated[float, _bare("--s", "--price", help="mid at the start", parser=number)]
+PaperT = Annotated[float, _bare("--T", "--horizon", help="length of a run", parser=number)]
+PaperSigma = Annotated[float, _bare("--sigma", help="volatility, price per sqrt(time)", parser=number)]
+PaperDt = Annotated[float, _bare("--dt", help="step", parser=number)]
+PaperKappa = Annotated[float, _bare("--kappa", "--k", help="decay of the intensity, 1/price", parser=number)]
+PaperA = Annotated[float, _bare("--A", "--intensity", help="intensity at the mid, 1/time a side", parser=number)]
+PaperGamma = Annotated[float, _bare("--gamma", help="risk aversion, 1/price; 0 is risk-neutral", parser=number)]
+PaperRuns = Annotated[int, _bare("--runs", help="how many", parser=whole, metavar="WHOLE")]
+PaperSeed = Annotated[int, _bare("--seed", help="of everything random", parser=whole, metavar="WHOLE")]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option("--strategy", metavar="inventory|symmetric|glft", help="may be repeated [default: all]"),
+]
+PaperFills = Annotated[
+    str, typer.Option("--fills", metavar="linear|exponential|poisson", help="how an intensity becomes fills")
+]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="draw one run of the first strategy")]
+PlainJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, errors too")]
+PlainDebug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]

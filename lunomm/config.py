@@ -20,17 +20,20 @@ from lunomm.errors import ConfigError, RefusedError, UsageError
 from lunomm.luno.hosts import ApiKey
 from lunomm.options import (
     DEFAULT_PAIR,
+    STRATEGIES,
     BookOptions,
     CalibrateOptions,
     ExchangeOptions,
     GatewayOptions,
     QuoteOptions,
+    SimulateOptions,
     UpOptions,
     show,
 )
 from lunomm.redis_address import BUS_KEY, RedisAddress, is_this_machine, read_redis
 
 __all__ = [
+    "STRATEGIES",
     "ApiKey",
     "BookOptions",
     "CalibrateOptions",
@@ -39,6 +42,7 @@ __all__ = [
     "GatewayOptions",
     "QuoteOptions",
     "RedisAddress",
+    "SimulateOptions",
     "UpOptions",
     "child_environment",
     "environment",

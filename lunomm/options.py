@@ -185,6 +185,48 @@ class CalibrateOptions:
             _check_tape(path)
 
 
+STRATEGIES = ("inventory", "symmetric", "glft")
+
+
+@dataclass(frozen=True)
+class SimulateOptions:
+    """The paper's experiment. Time in the reader's own unit, shared by horizon, dt, sigma and intensity."""
+
+    s: float = 100.0
+    horizon: float = 1.0
+    sigma: float = 2.0
+    dt: float = 0.005
+    kappa: float = 1.5
+    intensity: float = 140.0
+    gamma: float = 0.1
+    runs: int = 1000
+    seed: int = 1
+    strategies: tuple[str, ...] = STRATEGIES
+    fills: str = "linear"
+    plot: Path | None = None
+
+    def __post_init__(self) -> None:
+        _check("--s", self.s, 0, 1e12, open_low=True)
+        _check("--T", self.horizon, 0, 1e9, open_low=True)
+        _check("--sigma", self.sigma, 0, 1e12)
+        _check("--dt", self.dt, 0, 1e9, open_low=True)
+        _check("--kappa", self.kappa, 0, 1e12, open_low=True)
+        _check("--A", self.intensity, 0, 1e12)
+        _check("--gamma", self.gamma, 0, 1e6)
+        _check("--runs", self.runs, 2, 10_000_000)
+        _check("--seed", self.seed, 0, 2**63 - 1)
+        _choice("--fills", self.fills, ("linear", "exponential", "poisson"))
+        for strategy in self.strategies:
+            _choice("--strategy", strategy, STRATEGIES)
+        if self.dt > self.horizon:
+            raise UsageError(f"--dt: {self.dt:g}: longer than --T {self.horizon:g}. Give a shorter step")
+        if (cells := self.runs * self.horizon / self.dt) > 1e9:
+            raise UsageError(
+                f"--runs: {self.runs} runs of {self.horizon / self.dt:.0f} steps are {cells:.1e}"
+                " quotes, above 1e9. Give fewer runs or a longer --dt"
+            )
+
+
 @dataclass(frozen=True)
 class UpOptions:
     """What ``up`` runs: the exchange's world, and the options of its children."""

@@ -31,6 +31,7 @@ RANKS = {
     "cli_options": 8,
     "cli_errors": 8,
     "cli_operator": 9,
+    "cli_research": 9,
     "cli": 9,
     "__main__": 10,
     "__init__": 10,
@@ -54,8 +55,8 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_operator.py", "cli_options.py", "cli_errors.py", "config.py", "options.py", "dotenv_file.py",
-    "redis_address.py", "__init__.py", "__main__.py",
+    "cli.py", "cli_operator.py", "cli_research.py", "cli_options.py", "cli_errors.py", "config.py", "options.py",
+    "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 
