@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from lunomm.errors import BookError, CredentialsError, UsageError
 from lunomm.luno.connection import Connection, Lost, Timing, refusal
+from lunomm.luno.held import HeldStream
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.wire import WireError, decode_market_frame
 from lunomm.market.events import BookSnapshot, BookUpdate
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     wall_ns: int
 
 
-class MarketStream:
+class MarketStream(HeldStream):
     """``async for item in stream``: Frame or Lost; ends only by an error or by ``aclose``. Use as ``async with`` too.
 
     After every Lost the next Frame holds a snapshot; keep-alives are not passed on. ``anext`` may be cancelled (by a
@@ -109,22 +109,3 @@ class MarketStream:
         else:
             self._connection.proved()
         return Frame(raw, event, recv_ns, wall_ns)
-
-    def resync(self, reason: str) -> None:
-        """Drop the connection, from any task: Lost comes next, whatever was already received, then a new snapshot."""
-        self._connection.drop(reason)
-
-    def age_ms(self, mono_ns: int) -> float | None:
-        """Milliseconds since any byte from Luno, pongs included; ``None`` before the first. Goes on while down."""
-        return self._connection.age_ms(mono_ns)
-
-    async def aclose(self) -> None:
-        await self._connection.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()

@@ -8,11 +8,11 @@ before is in that read. After less than five minutes' absence Luno repeats what 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from lunomm.errors import CredentialsError, MarketDataError
 from lunomm.luno.connection import Connection, Lost, Timing, refusal
+from lunomm.luno.held import HeldStream
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.wire import WireError, WireUserMessage, decode_user_frame
 
@@ -24,7 +24,7 @@ class Up:
     """Connected, the key sent, the peer alive: now read the present state by REST."""
 
 
-class UserStream:
+class UserStream(HeldStream):
     """``async for item in stream``: WireUserMessage, Up or Lost; ends only by an error or by ``aclose``.
 
     Messages come only between an Up and the next Lost. ``anext`` may be cancelled and called again. One connection
@@ -80,22 +80,3 @@ class UserStream:
                 raise final
             return lost
         return message
-
-    def resync(self, reason: str) -> None:
-        """Drop the connection, from any task: Lost comes next, then Up."""
-        self._connection.drop(reason)
-
-    def age_ms(self, mono_ns: int) -> float | None:
-        """Milliseconds since any byte from Luno, pongs included; ``None`` before the first. Goes on while down."""
-        return self._connection.age_ms(mono_ns)
-
-    async def aclose(self) -> None:
-        await self._connection.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
