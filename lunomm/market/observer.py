@@ -18,6 +18,7 @@ from lunomm.market.calibration import LOOKBACK_S, VOL_WINDOW_S, Calibrator
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.grid import SECOND_NS, GridRecorder
+from lunomm.market.micro import MicroPrice, Touch
 from lunomm.market.own import OwnIntent, OwnOrders
 from lunomm.market.picture import Picture
 from lunomm.market.records import BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
@@ -32,6 +33,8 @@ DEPTH: Final = 10
 GRACE_NS: Final = SECOND_NS
 STALE_STREAM_MS: Final = 10_000.0
 STALE_LAG_MS: Final = 3_000.0
+
+WHY_LENGTH: Final = 200
 
 _NOBODY: Final = FairTouch(None, None)
 
@@ -64,12 +67,17 @@ class Observer:
         self.fills = 0
         """Fills seen so far; ``takers`` counts the taker orders they belong to."""
         self.takers = 0
+        self.doubt = ""
+        """Why the book is not to be believed although it seems whole; set by whoever found out."""
+        self._why = "no snapshot yet"
         self._vol_price = vol_price
         self._depth = depth
         self._own = OwnOrders(self.book)
         self._grid = GridRecorder(rules.pair)
         self._calibrator = Calibrator(rules, lookback_s=kappa_lookback_s, vol_window_s=vol_window_s)
         self._document = DocumentVol()
+        self._micro = MicroPrice()
+        self._micro_touch: Touch | None = None
         self._warm = WarmStart()
         self._records: list[TakerOrder | GridRow] = []
         self._void: BookState | None = BookState.RESYNC
@@ -107,7 +115,7 @@ class Observer:
         self._collect()
         self._own.refresh()
         self._stand()
-        self._follow_vamp()
+        self._follow_top()
 
     def on_update(self, update: BookUpdate, now: Now) -> Applied:
         """One frame.
@@ -147,12 +155,12 @@ class Observer:
         grid.sequence = update.sequence
         if applied.trades:
             self._trade(applied, before, own_ids, at_ns)
-        self._follow_vamp()
+        self._follow_top()
         return applied
 
-    def on_lost(self, now: Now) -> None:
-        """The stream was interrupted: the book is void until the next snapshot."""
-        self._break(None)
+    def on_lost(self, now: Now, why: str = "the stream was interrupted") -> None:
+        """The book is void until the next snapshot."""
+        self._break(None, why)
 
     def set_own(self, own: Sequence[OwnIntent]) -> None:
         """Replace the set of our own orders (those that rest or may)."""
@@ -161,6 +169,8 @@ class Observer:
             if self._grid.time_ns is not None and self._grid.time_ns < self.book.exchange_ns:
                 self._grid.advance(self.book.exchange_ns, None)
             self._stand()
+            self._lose_touch()  # volume that turned out to be ours did not move the market
+            self._follow_touch()
 
     def warm(self, candles: Iterable[CandleClose], fills: Iterable[PublicFill]) -> None:
         """Start from what the venue remembers: one-minute candles of the last hour, recent public trades."""
@@ -184,6 +194,8 @@ class Observer:
         """Of the market alone, not of the connection. One-sided without our own orders is one-sided."""
         if self._void is not None:
             return self._void
+        if self.doubt:
+            return BookState.DOUBT
         if self._status is MarketStatus.DISABLED:
             return BookState.DISABLED
         bid, ask = self._touch
@@ -230,6 +242,8 @@ class Observer:
             volatility=known.sigma,
             volatility_daily_pct=daily_percent(known.sigma) if known.sigma is not None else None,
             volatility_document_pct=self._document.percent(),
+            volatility_ready=known.sigma_source == "live",
+            volatility_document_ready=self._document.ready,
             alpha=known.intensity if usable else None,
             kappa=known.kappa if usable else None,
             buffer_ready=self.ready,
@@ -238,6 +252,11 @@ class Observer:
         )
         if self._void is None:
             self._picture.draw(tick, self._touch)
+            if tick.state is BookState.OK:
+                tick.micro_price = self._micro.price(self.rules)
+            tick.reason = self.doubt
+        else:
+            tick.reason = self._why
         late = (stream_age_ms is not None and stream_age_ms > STALE_STREAM_MS) or (
             lag_ms is not None and lag_ms > STALE_LAG_MS
         )
@@ -247,9 +266,13 @@ class Observer:
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    def _break(self, error: MarketDataError | None) -> None:
+    def _break(self, error: MarketDataError | None, why: str = "") -> None:
+        if error is None and self._void is BookState.CROSSED:
+            return  # the connection going down after it says less than what was wrong
         self._void = BookState.CROSSED if error is not None and error.code == "CROSSED" else BookState.RESYNC
+        self._why = (why or str(error))[:WHY_LENGTH]
         self._touch = _NOBODY
+        self._lose_touch()
         self._grid.lose()
 
     def _stand(self) -> None:
@@ -282,7 +305,8 @@ class Observer:
         self.fills += len(applied.trades)
         self.takers += len(orders)
 
-    def _follow_vamp(self) -> None:
+    def _follow_top(self) -> None:
+        """VAMP and micro-price after a frame: both change only with the best levels."""
         bids, asks = self.book.bids, self.book.asks
         revision = bids.revision + asks.revision  # both only grow
         if revision != self._revision:
@@ -292,8 +316,26 @@ class Observer:
                 self._vamp = (bids.top_notional / bids.top_lots - asks.top_notional / asks.top_lots) / 2
             else:
                 self._vamp = None
+            self._follow_touch()
         if self._vamp is not None:
             self._document.push(self._vamp)
+
+    def _follow_touch(self) -> None:
+        bid, ask = self._touch
+        if bid is None or ask is None or self._status is not MarketStatus.ACTIVE:
+            self._lose_touch()
+            return
+        if self._own.ids:
+            touch = Touch(bid, ask, *self._own.fair_lots(bid, ask))
+        else:
+            touch = Touch(bid, ask, self.book.bids.lots[bid], self.book.asks.lots[-ask])
+        if touch != self._micro_touch:
+            self._micro_touch = touch
+            self._micro.push(touch)
+
+    def _lose_touch(self) -> None:
+        self._micro.lose()
+        self._micro_touch = None
 
     def _catch_up(self, now: Now) -> None:
         """Carry the records' time on while no frame comes, by the clock's advance since the last one less the grace."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from lunomm.market.book import Book
 from lunomm.market.levels import SideLevels
 from lunomm.market.own import OwnOrders
-from lunomm.market.records import Level, OwnOrder, Tick
+from lunomm.market.records import BookState, Level, OwnOrder, Tick
 from lunomm.market.rules import Side
 from lunomm.market.signals import imbalance, mid_price, side_sums, vamp, weighted_mid
 from lunomm.market.trades import FairTouch
@@ -22,7 +22,10 @@ class Picture:
         self._shown: dict[Side, tuple[int, list[Level]]] = {}
 
     def draw(self, tick: Tick, fair: FairTouch) -> None:
-        """Fill in what the market looks like. fair: the touch without our own orders."""
+        """Fill in what the market looks like. fair: the touch without our own orders.
+
+        In any state but OK what rests is shown, and no price is made of it.
+        """
         book, rules = self._book, self._book.rules
         bids, asks = book.bids, book.asks
         tick.exchange_ts = book.exchange_ns // 1_000_000
@@ -35,12 +38,15 @@ class Picture:
         if tick.asks:
             tick.best_ask, tick.best_ask_size = tick.asks[0].price, tick.asks[0].volume
         tick.order_imbalance = imbalance(bids.top_lots, asks.top_lots)
+        tick.own = self._own_orders()
+        fair_bid, fair_ask = fair
+        if tick.state is not BookState.OK:
+            return
         if bid is not None and ask is not None:
             tick.mid_price = mid_price(bid, ask, rules)
             tick.spread = rules.price(ask - bid)
             tick.vamp = vamp(side_sums(bids), side_sums(asks), rules)
             tick.weighted_mid = weighted_mid(bid, bids.lots[bid], ask, asks.lots[-ask], rules)
-        fair_bid, fair_ask = fair
         if not self._own.ids:
             tick.fair_mid, tick.fair_weighted_mid = tick.mid_price, tick.weighted_mid
             tick.fair_best_bid, tick.fair_best_ask = tick.best_bid, tick.best_ask
@@ -51,7 +57,6 @@ class Picture:
             tick.fair_mid = mid_price(fair_bid, fair_ask, rules)
             bid_lots, ask_lots = self._own.fair_lots(fair_bid, fair_ask)
             tick.fair_weighted_mid = weighted_mid(fair_bid, bid_lots, fair_ask, ask_lots, rules)
-        tick.own = self._own_orders()
 
     def _own_orders(self) -> list[OwnOrder]:
         rules = self._book.rules

@@ -16,7 +16,10 @@ from lunomm.market.stamp import Stamped
 
 
 class BookState(enum.StrEnum):
-    """Whether a tick may be traded on; anything but OK may not."""
+    """Whether a tick may be traded on; anything but OK may not.
+
+    DOUBT: the audit has proven the book wrong twice within an hour.
+    """
 
     OK = "OK"
     ONE_SIDED = "ONE_SIDED"
@@ -26,6 +29,7 @@ class BookState(enum.StrEnum):
     DISABLED = "DISABLED"
     RESYNC = "RESYNC"
     STALE = "STALE"
+    DOUBT = "DOUBT"
 
 
 class Verdict(enum.StrEnum):
@@ -85,14 +89,32 @@ class Estimates(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class BookAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """How the book compares with the venue's own list of its best prices, asked for by REST.
+
+    drift: share of the compared levels that differed from the book in every state around the request, in [0, 1]; None
+    before the first comparison. at_ms: the publisher's clock at it. checks, misses: comparisons, and those that
+    differed. resyncs: times the book was dropped because three in a row differed.
+    """
+
+    at_ms: int | None = None
+    drift: float | None = None
+    checks: int = 0
+    misses: int = 0
+    resyncs: int = 0
+
+
 class Tick(Stamped, kw_only=True):
     """LOB::<pair>: one complete picture of the market after one frame (design 4).
 
     ts: wall clock of the publisher, ms. volatility: relative per sqrt(s); volatility_daily_pct: percent per sqrt(day).
     alpha: A, 1/s a side. kappa: 1/price. order_imbalance: Qb/(Qa+Qb) over ``depth`` levels, in [0, 1].
     fair_*: the same with our own orders removed. own: our orders with their queue places.
+    micro_price: expected future mid of the others' market. Prices that summarise the book (mid, spread, vamp, weighted
+    mid, micro-price and the fair ones) are None while the market is not open with two sides.
+    volatility_ready, volatility_document_ready: of the live two-scale estimator, of the document's.
     beat: counts up at least once a second. stream_age_ms: since any byte from the venue. lag_ms: arrival minus
-    exchange time (None where it cannot be judged).
+    exchange time (None where it cannot be judged). reason: why the state is not OK, where there is more to say.
     """
 
     ts: float
@@ -102,6 +124,7 @@ class Tick(Stamped, kw_only=True):
     beat: int
     stream_age_ms: float | None = None
     lag_ms: float | None = None
+    reason: str = ""
     mid_price: Decimal | None = None
     spread: Decimal | None = None
     best_bid: Decimal | None = None
@@ -110,10 +133,13 @@ class Tick(Stamped, kw_only=True):
     best_ask_size: Decimal | None = None
     vamp: Decimal | None = None
     weighted_mid: Decimal | None = None
+    micro_price: Decimal | None = None
     order_imbalance: float | None = None
     volatility: float | None = None
     volatility_daily_pct: float | None = None
     volatility_document_pct: float | None = None
+    volatility_ready: bool = False
+    volatility_document_ready: bool = False
     alpha: float | None = None
     kappa: float | None = None
     buffer_ready: bool = False
@@ -128,6 +154,7 @@ class Tick(Stamped, kw_only=True):
     estimates: Estimates = Estimates()
     orders: int = 0
     levels: int = 0
+    audit: BookAudit | None = None
 
 
 class TakerOrder(Stamped, kw_only=True):

@@ -140,8 +140,13 @@ class DocumentVol:
             self._squares.append(change * change)
         self._last = vamp
 
+    @property
+    def ready(self) -> bool:
+        """Whether 200 values have been seen."""
+        return len(self._squares) == DOCUMENT_VALUES - 1
+
     def percent(self) -> float | None:
-        """``None`` until 200 values have been seen."""
-        if len(self._squares) < DOCUMENT_VALUES - 1:
+        """``None`` until it is ready."""
+        if not self.ready:
             return None
         return 100.0 * math.sqrt(math.fsum(self._squares) / DOCUMENT_VALUES)

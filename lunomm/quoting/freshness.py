@@ -20,7 +20,7 @@ MAX_STREAM_AGE_MS = 10_000
 MAX_LAG_MS = 3_000
 """Frames arrive this much after they were sent."""
 
-_UNSURE = (BookState.RESYNC, BookState.STALE)
+_UNSURE = (BookState.RESYNC, BookState.STALE, BookState.DOUBT)
 """States in which book does not know the market; the others say that the market itself cannot be quoted."""
 
 

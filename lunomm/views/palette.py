@@ -39,7 +39,7 @@ def state_style(state: BookState | None) -> str:
     """OK is good; waiting states warn; those that say the book may be wrong are bad."""
     if state is BookState.OK:
         return GOOD
-    if state in (BookState.CROSSED, BookState.STALE, BookState.DISABLED, None):
+    if state in (BookState.CROSSED, BookState.STALE, BookState.DISABLED, BookState.DOUBT, None):
         return BAD
     return WARN
 

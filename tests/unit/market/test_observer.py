@@ -200,7 +200,7 @@ def test_our_own_orders_are_not_the_market(market: Market) -> None:
 def test_alone_on_a_side_is_one_sided(market: Market) -> None:
     market.observer.set_own([OwnIntent("i", order.order_id, ASK, order.price, order.lots) for order in ASKS])
     tick = market.tick()
-    assert (tick.state, tick.mid_price, tick.fair_mid, tick.fair_best_ask) == (BookState.ONE_SIDED, 100, None, None)
+    assert (tick.state, tick.mid_price, tick.fair_mid, tick.fair_best_ask) == (BookState.ONE_SIDED, None, None, None)
     assert tick.fair_best_bid == 99
 
 
