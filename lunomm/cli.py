@@ -57,6 +57,10 @@ def book(
     kappa_lookback: o.KappaLookback = 1200.0,
     vol_price: o.VolPrice = "mid",
     depth: o.Depth = 10,
+    audit_s: o.AuditEvery = 60.0,
+    record: o.Record = None,
+    no_record: o.NoRecord = False,
+    record_max_mb: o.RecordMax = 2048.0,
     tape: o.Tape = None,
     speed: o.TapeSpeed = None,
     publish: o.Publish = False,
@@ -75,6 +79,9 @@ def book(
         tape=tape,
         speed=speed,
         publish=publish,
+        audit_s=audit_s,
+        record=None if no_record else record,
+        record_max_mb=record_max_mb,
     )
     env = c.environment()
     # A tape without --publish touches neither an exchange nor Redis: any mode will do.
@@ -211,6 +218,10 @@ def up(
     kappa_lookback: o.KappaLookback = 1200.0,
     vol_price: o.VolPrice = "mid",
     depth: o.Depth = 10,
+    audit_s: o.AuditEvery = 60.0,
+    record: o.Record = None,
+    no_record: o.NoRecord = False,
+    record_max_mb: o.RecordMax = 2048.0,
     mode: o.Mode = None,
     url: o.Url = None,
     json: o.Json = False,
@@ -234,6 +245,9 @@ def up(
             kappa_lookback_s=kappa_lookback,
             vol_price=cast(Any, vol_price),
             depth=depth,
+            audit_s=audit_s,
+            record=_up_record(env, record, no_record=no_record, tape=tape),
+            record_max_mb=record_max_mb,
         ),
     )
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
@@ -298,6 +312,13 @@ app.add_typer(cli_research.app)
 
 def _one(pair: str | None, env: dict[str, str]) -> tuple[str, ...]:
     return c.parse_pairs([pair] if pair is not None else None, env)[:1]
+
+
+def _up_record(env: dict[str, str], record: Path | None, *, no_record: bool, tape: Path | None) -> Path | None:
+    """`up` records into the state folder unless told otherwise; a tape that is re-enacted is not recorded again."""
+    if no_record or tape is not None:
+        return None
+    return record or c.read_state_dir(env) / "tapes"
 
 
 def _quote_options(given: dict[str, Any]) -> c.QuoteOptions:

@@ -111,6 +111,10 @@ VolWindow = Annotated[float, _float("--vol-window", "memory of the volatility, s
 KappaLookback = Annotated[float, _float("--kappa-lookback", "taker orders counted for kappa and A, s", BOOK)]
 VolPrice = Annotated[str, _text("--vol-price", "price whose volatility it is", BOOK, "mid|weighted|vamp")]
 Depth = Annotated[int, _whole("--depth", "levels published and used", BOOK)]
+AuditEvery = Annotated[float, _float("--audit-s", "compare with the exchange's list so often, s; 0 never", BOOK)]
+Record = Annotated[Path | None, _text("--record", "write tapes into this folder", BOOK, "DIR")]
+NoRecord = Annotated[bool, _flag("--no-record", "write no tapes")]
+RecordMax = Annotated[float, _float("--record-max-mb", "of all tapes there; the oldest go first", BOOK)]
 
 Tape = Annotated[Path | None, _text("--tape", "recorded frames instead of a live market", metavar="FILE")]
 Tapes = Annotated[list[Path] | None, _text("--tape", "recorded frames (may be repeated)", metavar="FILE")]

@@ -29,7 +29,11 @@ def _check(option: str, value: float | Decimal, low: float, high: float, *, open
 
 @dataclass(frozen=True)
 class BookOptions:
-    """speed: of a tape; None = as fast as it can. publish: send a tape's ticks to the bus, as venue ``tape``."""
+    """speed: of a tape; None = as fast as it can. publish: send a tape's ticks to the bus, as venue ``tape``.
+
+    audit_s: between two comparisons with the venue's own list; 0 = never. record: folder of tapes; None = none.
+    record_max_mb: of all tapes in it, MiB.
+    """
 
     vol_window_s: float = 600
     kappa_lookback_s: float = 1200
@@ -38,11 +42,20 @@ class BookOptions:
     tape: Path | None = None
     speed: float | None = None
     publish: bool = False
+    audit_s: float = 60
+    record: Path | None = None
+    record_max_mb: float = 2048
 
     def __post_init__(self) -> None:
         _check("--vol-window", self.vol_window_s, 10, 86_400)
         _check("--kappa-lookback", self.kappa_lookback_s, 10, 7 * 86_400)
         _check("--depth", self.depth, 1, 100)
+        _check("--audit-s", self.audit_s, 0, 86_400)
+        if 0 < self.audit_s < 10:
+            raise UsageError(f"--audit-s: {self.audit_s:g}: out of range. Give 0 (never) or at least 10")
+        _check("--record-max-mb", self.record_max_mb, 1, 1e7)
+        if self.record is not None and self.tape is not None:
+            raise UsageError("--record: a tape is already one. Give either --record or --tape")
         _choice("--vol-price", self.vol_price, ("mid", "weighted", "vamp"))
         if self.speed is not None:
             _check("--speed", self.speed, 0, 10_000, open_low=True)

@@ -1,30 +1,32 @@
 """``lunomm book PAIR...``: the market stream into ticks, taker orders and grid rows on the bus.
 
-One process, any number of pairs, each with its own feed and its own three loops:
+One process, any number of pairs, each with its own feed and loops; one that fails starts over alone (``pairs.py``):
 
 * *ticks*: one after every applied frame, conflated to the newest only while the last PUBLISH has not returned, and one
   at least every half second, so that a quiet market still beats. A lost stream is published the moment it is known.
 * *records*: taker orders and grid rows, each exactly once, also over a Redis that went away in between.
 * *own orders*: the gateway's intents, so that signals are the others' market and not our own.
+* *audit*: the book compared with the venue's own list (``auditing.py``); *recording*: a tape of what was applied.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lunomm.bus.channels import ORDER_UPDATES, ORDERS
 from lunomm.bus.client import Bus
 from lunomm.commands.book_data import book_data
-from lunomm.commands.piece import Piece, open_piece
+from lunomm.commands.pairs import Slot, keep
+from lunomm.commands.piece import PairHealth, Piece, open_piece
 from lunomm.commands.publishing import publish_records, publish_rules, publish_ticks
 from lunomm.commands.tape_book import run_tape
 from lunomm.config import BookOptions, Common
 from lunomm.errors import BookError, BusError
 from lunomm.market.own import OwnIntent
-from lunomm.market.records import BookState
 from lunomm.market.rules import PairRules
 from lunomm.quoting.inputs import OrderView
 from lunomm.views.book import BookView, book_line, book_screen
@@ -48,6 +50,7 @@ async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dic
     if options.tape is not None:
         return await run_tape(common, pairs, options)
     # Only now: a tape needs no clients of a venue, which are slow to import.
+    from lunomm.commands import recording
     from lunomm.commands.feed import Feed, Venue, new_rest, read_rules
 
     async with (
@@ -56,67 +59,95 @@ async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dic
     ):
         venue = Venue(piece.endpoint, piece.key, rest, piece.clock, piece.venue.title if piece.venue else "")
         rules = await read_rules(rest, piece.pairs)
-        feeds = [Feed(rules[pair], options, venue) for pair in piece.pairs]
-        for feed in feeds:
-            start(piece, feed)
-        piece.start(_counters(piece, feeds), "counters")
-        piece.present(
-            lambda: book_screen(views(feeds)),
-            lambda: "\n".join(book_line(view) for view in views(feeds)),
-            lambda: _data(feeds),
-        )
-        await piece.wait()
+
+        async def new_feed(pair_rules: PairRules) -> Feed:
+            feed = Feed(pair_rules, options, venue)
+            await recording.begin(feed, piece.venue, options, len(piece.pairs))
+            return feed
+
+        async def renew(old: Feed) -> Feed:
+            await recording.end(old)
+            pair = old.rules.pair
+            feed = await new_feed((await read_rules(rest, (pair,)))[pair])
+            feed.records.extend(old.records)
+            feed.resyncs, feed.note = old.resyncs, old.note
+            return feed
+
+        slots = [Slot(pair, await new_feed(rules[pair])) for pair in piece.pairs]
+        try:
+            for slot in slots:
+                work = keep(piece, slot, partial(loops, piece), renew, alone=len(slots) == 1)
+                piece.start(work, slot.pair)
+            piece.start(_counters(piece, slots), "counters")
+            piece.present(
+                lambda: book_screen(views(slots)),
+                lambda: "\n".join(book_line(view) for view in views(slots)),
+                lambda: _data(slots),
+            )
+            await piece.wait()
+        finally:
+            await asyncio.gather(*(recording.end(slot.feed) for slot in slots))
     return None
 
 
-def start(piece: Piece, feed: Feed) -> None:
-    """Start every loop of one pair."""
+def loops(piece: Piece, feed: Feed) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    """Everything that runs for one pair."""
+    from lunomm.commands.auditing import audit
     from lunomm.commands.feed import watch_rules
 
-    pair = feed.rules.pair
-    for name, work in (
+    return [
         ("stream", feed.follow()),
         ("warm", feed.warm()),
         ("sample", feed.sample()),
         ("rules", watch_rules(feed)),
+        ("audit", audit(feed)),
         ("ticks", publish_ticks(piece, feed)),
         ("records", publish_records(piece, feed)),
         ("own", follow_own(piece, feed)),
         ("publish-rules", publish_rules(piece, feed)),
-    ):
-        piece.start(work, f"{name} {pair}")
+    ]
 
 
-def views(feeds: Sequence[Feed]) -> list[BookView]:
-    return [feed.view() for feed in feeds]
+def views(slots: Sequence[Slot]) -> list[BookView]:
+    return [slot.feed.view() for slot in slots]
 
 
-def _data(feeds: Sequence[Feed]) -> dict[str, Any]:
-    """One pair: its tick and counts. Several: the same of each under ``pairs``."""
-    each = [book_data(feed.view(), fills=feed.observer.fills, takers=feed.observer.takers) for feed in feeds]
-    return each[0] if len(each) == 1 else {"pairs": each}
+def _data(slots: Sequence[Slot]) -> list[dict[str, Any]]:
+    """A pair's tick and counts each."""
+    feeds = [slot.feed for slot in slots]
+    return [book_data(feed.view(), fills=feed.observer.fills, takers=feed.observer.takers) for feed in feeds]
 
 
-async def _counters(piece: Piece, feeds: Sequence[Feed]) -> None:
-    """What the heartbeat carries."""
+async def _counters(piece: Piece, slots: Sequence[Slot]) -> None:
+    """What each pair's heartbeat carries."""
     while True:
-        rates = [feed.frames_per_s or 0.0 for feed in feeds]
-        states = [feed.observer.state for feed in feeds]
-        worst = next((state for state in states if state is not BookState.OK), BookState.OK)
-        piece.counters.update(
-            frames_per_s=round(sum(rates), 1),
-            frames=float(sum(feed.frames for feed in feeds)),
-            resyncs=float(sum(feed.resyncs for feed in feeds)),
-            waiting=float(sum(len(feed.records) for feed in feeds)),
-        )
-        if not piece.stop.is_set():
-            piece.state = worst.value
-        notes = [feed.note for feed in feeds if feed.note]
-        if notes:
-            piece.last_error = notes[0][:200]
-        elif piece.last_error is not None and worst is BookState.OK:
-            piece.last_error = None
+        for slot in slots:
+            feed = slot.feed
+            tick = feed.last
+            done = feed.auditor.result
+            piece.of_pair[slot.pair] = PairHealth(
+                state=(feed.observer.state if tick is None else tick.state).value,
+                last_error=(feed.view().note or feed.audit_note)[:200] or None,
+                counters={
+                    "frames_per_s": round(feed.frames_per_s or 0.0, 1),
+                    "frames": float(feed.frames),
+                    "resyncs": float(feed.resyncs),
+                    "waiting": float(len(feed.records)),
+                    "failures": float(slot.failures),
+                    "lag_ms": None if tick is None or tick.lag_ms is None else round(tick.lag_ms, 1),
+                    "drift": done.drift,
+                    "audits": float(done.checks),
+                    "audit_misses": float(done.misses),
+                    "recording": _tape(feed),
+                },
+            )
         await asyncio.sleep(1.0)
+
+
+def _tape(feed: Feed) -> str | None:
+    """The tape being written, by its name; what went wrong with it stands in last_error."""
+    path = None if feed.recorder is None else feed.recorder.path
+    return None if path is None else path.name
 
 
 async def follow_own(piece: Piece, feed: Feed) -> None:
@@ -136,8 +167,7 @@ async def follow_own(piece: Piece, feed: Feed) -> None:
                 continue
             if own != known:
                 known = own
-                feed.observer.set_own(own)
-                feed.changed.set()
+                feed.set_own(own)
             try:
                 async with asyncio.timeout(OWN_EVERY_S):
                     await hint.wait()

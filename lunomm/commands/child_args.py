@@ -20,6 +20,9 @@ def book_args(pairs: tuple[str, ...], options: BookOptions) -> list[str]:
         "--kappa-lookback": options.kappa_lookback_s,
         "--vol-price": options.vol_price,
         "--depth": options.depth,
+        "--audit-s": options.audit_s,
+        "--record": options.record,
+        "--record-max-mb": options.record_max_mb,
     }
     return ["book", *pairs, *_flat(given)]
 

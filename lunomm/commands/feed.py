@@ -18,12 +18,15 @@ from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.rest import LunoRest
 from lunomm.luno.stream import Frame, Lost, MarketStream
+from lunomm.market.audit import Auditor
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot
 from lunomm.market.observer import Observer
+from lunomm.market.own import OwnIntent
 from lunomm.market.records import GridRow, TakerOrder, Tick
 from lunomm.market.rules import PairRules, parse_decimal
 from lunomm.market.warm import CandleClose, PublicFill
+from lunomm.tape.recorder import Recorder
 from lunomm.views.book import BookView
 
 CANDLE_S = 60
@@ -63,6 +66,8 @@ class Feed:
         changed: set after every frame, loss and change of our own orders.
         records: finished records not yet taken by the reader, oldest first.
         frames, resyncs: counted since the start. note: why the last resync.
+        auditor, audit_note: the comparison with the venue's own list, and why there was none. recorder: of a tape.
+        void: there is no book to speak of.
     """
 
     def __init__(self, rules: PairRules, options: BookOptions, venue: Venue) -> None:
@@ -81,9 +86,13 @@ class Feed:
         self.frames = 0
         self.resyncs = 0
         self.note = "connecting"
+        self.auditor = Auditor(options.audit_s)
+        self.audit_note = ""
+        self.recorder: Recorder | None = None
+        self.void = True
+        self._own_version = -1
         self._beat = 0
         self._lag_ms: float | None = None
-        self._void = True
         self._last: Tick | None = None
         self._mids: deque[float | None] = deque(maxlen=MIDS_KEPT)
         self._trades: deque[TakerOrder] = deque(maxlen=TRADES_KEPT)
@@ -108,25 +117,59 @@ class Feed:
         try:
             if isinstance(event, BookSnapshot):
                 self.observer.on_snapshot(event, now)
-                self._void, self.note = False, ""
-            elif self._void:
+                self.void, self.note = False, ""
+            elif self.void:
                 return  # no book to apply it to; a snapshot is on the way
             else:
                 self.observer.on_update(event, now)
         except MarketDataError as error:
-            self._lose(str(error))
-            self.stream.resync(str(error))
+            self.drop(str(error))
             return
+        if self.auditor.watching:
+            self.auditor.see(self.observer.book)
+        if self.recorder is not None:
+            self._record(self.recorder, frame, now.exchange_ns)
         self.frames += 1
         self._lag_ms = self.venue.clock.lag_ms(event.exchange_ns // 1_000_000)
         self._collect()
         self.changed.set()
 
+    def _record(self, recorder: Recorder, frame: Frame, at_ns: int) -> None:
+        # Our orders first: on a replay an order must be known for ours when its frame comes, as it was here.
+        if self._own_version != self.observer.own_version:
+            self._own_version = self.observer.own_version
+            recorder.own(at_ns, self.observer.own_known())
+        event = frame.event
+        recorder.frame(at_ns, frame.raw, event.sequence, snapshot=isinstance(event, BookSnapshot))
+        if recorder.wants_snapshot:
+            recorder.restart(at_ns, self.observer.book.snapshot())
+
+    def set_own(self, own: tuple[OwnIntent, ...]) -> None:
+        """Replace the set of our own orders."""
+        self.observer.set_own(own)
+        if self.recorder is not None and self._own_version != self.observer.own_version:
+            self._own_version = self.observer.own_version
+            self.recorder.own(self.venue.clock.exchange_ns(), self.observer.own_known())
+        self.changed.set()
+
+    def drop(self, reason: str) -> None:
+        """Give the book up, for a fresh snapshot."""
+        self._lose(reason)
+        self.stream.resync(reason)
+
+    def fail(self, reason: str) -> None:
+        """The pair stands still: whatever is published of it says so."""
+        self._lose(reason)
+
     def _lose(self, reason: str) -> None:
-        if not self._void:
+        now = self.venue.clock.now()
+        if not self.void:
             self.resyncs += 1
-        self._void, self.note, self._lag_ms = True, reason, None
-        self.observer.on_lost(self.venue.clock.now())
+            self.auditor.lose()
+            if self.recorder is not None:
+                self.recorder.lost(now.exchange_ns, reason)
+        self.void, self.note, self._lag_ms = True, reason, None
+        self.observer.on_lost(now, reason)
         self._collect()
         self.changed.set()
 
@@ -147,9 +190,15 @@ class Feed:
             stream_age_ms=self.stream.age_ms(clock.mono_ns()),
             lag_ms=self._lag_ms,
         )
+        tick.audit = self.auditor.result
         self._collect()
         self._last = tick
         return tick
+
+    @property
+    def last(self) -> Tick | None:
+        """The newest tick, None before the first."""
+        return self._last
 
     async def sample(self) -> None:
         """Once a second: the mid for the screen, the frame count for the rate."""
@@ -178,7 +227,9 @@ class Feed:
             trades=tuple(self._trades),
             frames_per_s=self.frames_per_s,
             resyncs=self.resyncs,
-            note=self.note,
+            note=self.note or (self.recorder.trouble if self.recorder is not None else ""),
+            audit_note=self.audit_note,
+            recording=self.recorder is not None and not self.recorder.trouble,
         )
 
     async def warm(self) -> None:

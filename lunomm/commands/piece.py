@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import RenderableType
 
@@ -46,6 +46,14 @@ GONE_AFTER_S = 5.0
 """A simulated exchange that did not answer for so long is started again (under ``up``: by ``up``)."""
 
 
+class PairHealth(NamedTuple):
+    """What one pair's heartbeat says, where a piece serves several."""
+
+    state: str
+    last_error: str | None
+    counters: dict[str, float | str | None]
+
+
 class Piece:
     """One running piece; made by :func:`open_piece`.
 
@@ -55,6 +63,7 @@ class Piece:
         pairs: in the order given. stop: set when the piece is to end (signal, ``--for``, ``up`` gone).
         counters: shown in HEALTH and by status. state: one word, likewise. last_error: likewise.
         follows: goes on when the exchange is restarted (``up``, which restarts it); others start over.
+        of_pair: what HEALTH says of a pair instead of state, last_error and counters, where pairs differ.
         on_abandon: what a second Ctrl-C says may remain, and the exit code; None = nothing remains.
     """
 
@@ -72,6 +81,7 @@ class Piece:
         self.last_error: str | None = None
         self.on_abandon: Callable[[], tuple[str, int]] | None = None
         self.presenter: Presenter | None = None
+        self.of_pair: dict[str, PairHealth] = {}
         self.started_ms = time.time_ns() // 1_000_000
         # Silent until its lease is held: a second instance must not speak, or clean up, in the first one's name.
         self.announced = False
@@ -121,7 +131,7 @@ class Piece:
         self,
         render: Callable[[], RenderableType],
         line: Callable[[], str],
-        data: Callable[[], dict[str, Any]],
+        data: Callable[[], dict[str, Any] | list[dict[str, Any]]],
     ) -> None:
         """Show this piece until it ends: a live screen, a plain line every 5 s, or with ``--json`` a line a second."""
         self.presenter = Presenter(self.name, self.common.json, render, line, data)
@@ -171,6 +181,7 @@ class Piece:
             await self._keep_venue(pair)
             if not self.announced:
                 continue
+            of_pair = self.of_pair.get(pair)
             health = Health(
                 pair=pair,
                 piece=self.name,
@@ -181,9 +192,12 @@ class Piece:
                 ts_ms=self.clock.wall_ms(),
                 beat=self._beat,
                 mode=self.venue.mode if self.venue else self.common.mode,
-                state=self.state,
-                last_error=self.last_error,
-                counters={**self.counters, "dropped": float(sum(self.bus.dropped.values()))},
+                state=self.state if of_pair is None or self.stop.is_set() else of_pair.state,
+                last_error=self.last_error if of_pair is None else of_pair.last_error or self.last_error,
+                counters={
+                    **(self.counters if of_pair is None else of_pair.counters),
+                    "dropped": float(sum(self.bus.dropped.values())),
+                },
             )
             await self.bus.put(HEALTH, health, name=health_key(self.name, pair))
         for lease in self._leases:

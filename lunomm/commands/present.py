@@ -65,7 +65,7 @@ class Presenter:
     """Shows one command until it stops.
 
     Args:
-        render: the screen now. line: one plain line now. data: the object of one JSON line now.
+        render: the screen now. line: one plain line now. data: the object of one JSON line now, or of several.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Presenter:
         json: bool,
         render: Callable[[], RenderableType],
         line: Callable[[], str],
-        data: Callable[[], dict[str, Any]],
+        data: Callable[[], dict[str, Any] | list[dict[str, Any]]],
     ) -> None:
         self._command = command
         self._json = json
@@ -87,11 +87,15 @@ class Presenter:
         """Until ``stop`` is set. Sets it itself when nobody reads stdout any more."""
         console = Console()
         if self._json:
-            await self._lines(stop, JSON_S, lambda: envelope(self._command, self._data()))
+            await self._lines(stop, JSON_S, self._json_lines)
         elif is_screen(console):
             await self._screen(console)
         else:
             await self._lines(stop, LINE_S, self._line)
+
+    def _json_lines(self) -> str:
+        data = self._data()
+        return "\n".join(envelope(self._command, each) for each in (data if isinstance(data, list) else [data]))
 
     async def _lines(self, stop: asyncio.Event, every_s: float, text: Callable[[], str]) -> None:
         while not stop.is_set():

@@ -28,7 +28,7 @@ from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot
 from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, TakerOrder, Tick
-from lunomm.tape.reader import Tape, TapeFrame, read_tape
+from lunomm.tape.reader import Tape, TapeFrame, TapeOwn, read_tape
 from lunomm.views.book import BookView, book_line, book_screen
 
 YIELD_EVERY = 256
@@ -75,8 +75,10 @@ class Player:
             self._now = Now(item.recv_ns, item.recv_ns)
             if isinstance(item, TapeFrame):
                 self._apply(item)
-            else:
+            elif isinstance(item, TapeOwn):
                 self.observer.set_own(item.own)
+            else:
+                self._lose(item.why)
             records = self._collect()
             if send is not None:
                 await send(self.tick(), records)
@@ -113,6 +115,11 @@ class Player:
                 self.note = str(error)
             return
         self.frames += 1
+
+    def _lose(self, why: str) -> None:
+        self.gaps += 1
+        self.note = why
+        self.observer.on_lost(self._now, why)
 
     def _collect(self) -> list[TakerOrder | GridRow]:
         records = self.observer.drain()

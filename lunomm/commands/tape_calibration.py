@@ -12,7 +12,7 @@ from lunomm.market.events import BookSnapshot
 from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, Params, TakerOrder
 from lunomm.market.rules import PairRules
-from lunomm.tape.reader import Tape, TapeFrame, read_tape
+from lunomm.tape.reader import Tape, TapeLost, TapeOwn, read_tape
 
 
 def tapes_params(paths: Sequence[Path], pair: str, *, kappa_prior: float | None = None) -> tuple[Params, PairRules]:
@@ -51,10 +51,13 @@ def tape_records(tape: Tape) -> list[TakerOrder | GridRow]:
     observer = Observer(tape.rules)
     records: list[TakerOrder | GridRow] = []
     for item in tape:
-        if not isinstance(item, TapeFrame):
+        now = Now(item.recv_ns, item.recv_ns)
+        if isinstance(item, TapeOwn):
             observer.set_own(item.own)
             continue
-        now = Now(item.recv_ns, item.recv_ns)
+        if isinstance(item, TapeLost):
+            observer.on_lost(now, item.why)
+            continue
         try:
             if isinstance(item.event, BookSnapshot):
                 observer.on_snapshot(item.event, now)

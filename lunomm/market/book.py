@@ -265,6 +265,11 @@ class Book:
         sign, queues = levels.sign, levels.queues
         return [BookOrder(i, sign * k, lots) for k in reversed(levels.keys) for i, lots in queues[k].items()]
 
+    def snapshot(self) -> BookSnapshot:
+        """The whole book as the venue would send it now."""
+        bids, asks = tuple(self.orders(Side.BID)), tuple(self.orders(Side.ASK))
+        return BookSnapshot(self.sequence, bids, asks, self.status, self.exchange_ns)
+
     def order(self, order_id: str) -> Resting | None:
         place = self._orders.get(order_id)
         if place is None:

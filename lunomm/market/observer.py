@@ -172,6 +172,15 @@ class Observer:
             self._lose_touch()  # volume that turned out to be ours did not move the market
             self._follow_touch()
 
+    @property
+    def own_version(self) -> int:
+        """Grows whenever the set of our own orders may have changed."""
+        return self._own.version
+
+    def own_known(self) -> tuple[OwnIntent, ...]:
+        """Our own orders by id, as a tape keeps them."""
+        return self._own.known()
+
     def warm(self, candles: Iterable[CandleClose], fills: Iterable[PublicFill]) -> None:
         """Start from what the venue remembers: one-minute candles of the last hour, recent public trades."""
         self._warm = WarmStart(tuple(candles), tuple(fills))

@@ -49,6 +49,8 @@ class OwnOrders:
         self._unknown: frozenset[tuple[Side, int, int]] = frozenset()
         self._lots: dict[Side, dict[int, int]] = {Side.BID: {}, Side.ASK: {}}
         self.ids: dict[str, str] = {}
+        self.version = 0
+        """Grows whenever our orders were found afresh."""
 
     def set(self, intents: Sequence[OwnIntent]) -> None:
         """Replace what is known of our orders."""
@@ -97,6 +99,16 @@ class OwnOrders:
             key = order.side.sign * order.price
             lots[key] = lots.get(key, 0) + order.lots
         self.ids = ids
+        self.version += 1
+
+    def known(self) -> tuple[OwnIntent, ...]:
+        """Our orders whose id is known or was guessed, each under its id: what a tape keeps of them."""
+        rows = {i.order_id: i for i in self._intents if i.order_id is not None}
+        for order_id, intent_id in self.ids.items():
+            order = self._book.order(order_id)
+            if order is not None:
+                rows[order_id] = OwnIntent(intent_id, order_id, order.side, order.price, order.lots)
+        return tuple(sorted(rows.values()))
 
     def _newest(self, intent: OwnIntent, claimed: dict[str, str]) -> str | None:
         queue = self._book.side(intent.side).queues.get(intent.side.sign * intent.price_ticks)

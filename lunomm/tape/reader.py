@@ -46,12 +46,20 @@ class TapeOwn(NamedTuple):
     own: tuple[OwnIntent, ...]
 
 
+class TapeLost(NamedTuple):
+    """From here on the recorder knew nothing of the market, until the next snapshot."""
+
+    recv_ns: int
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Tape:
     """A checked tape. Iterating plays it from the start, as often as wanted.
 
     pair: from the header, or as the caller named it. source: who recorded it. started_ns: its first instant, Unix ns.
-    ended_ns: its last. frames: how many frames. torn: what was cut off its end, ``None`` when nothing was.
+    ended_ns: its last. frames: how many. losses: how often the stream was lost. torn: what was cut off its end, None
+    when nothing was.
     recorded: whether it is ours (arrival times, own orders) or a plain file (arrival = the frames' own time).
     """
 
@@ -63,6 +71,7 @@ class Tape:
     frames: int
     torn: str | None
     recorded: bool
+    losses: int = 0
 
     @property
     def pair(self) -> str:
@@ -72,7 +81,7 @@ class Tape:
     def duration_s(self) -> float:
         return (self.ended_ns - self.started_ns) / 1e9
 
-    def __iter__(self) -> Iterator[TapeFrame | TapeOwn]:
+    def __iter__(self) -> Iterator[TapeFrame | TapeOwn | TapeLost]:
         """Raises UsageError: the file changed under us."""
         left = self.frames
         for line in _lines(self.path):
@@ -104,6 +113,7 @@ class _Header(msgspec.Struct):
 class _Line(msgspec.Struct):
     recv_ns: int
     frame: str | None = None
+    lost: str | None = None
     own: dict[str, tuple[Side, Decimal, Decimal]] | None = None
 
 
@@ -156,7 +166,7 @@ def _first(path: Path) -> _Header | None:
 
 
 def _check(path: Path, rules: PairRules, header: _Header | None) -> Tape:
-    frames = 0
+    frames = losses = 0
     started = ended = None
     torn: str | None = None
     pending: UsageError | None = None
@@ -178,6 +188,7 @@ def _check(path: Path, rules: PairRules, header: _Header | None) -> Tape:
             if not frames and not isinstance(item.event, BookSnapshot):
                 raise UsageError(f"{path} does not start with a snapshot of the book", code="TAPE_FOREIGN")
             frames += 1
+        losses += isinstance(item, TapeLost)
         started = item.recv_ns if started is None else started
         ended = item.recv_ns if ended is None else max(ended, item.recv_ns)
     if not frames or started is None or ended is None:
@@ -195,6 +206,7 @@ def _check(path: Path, rules: PairRules, header: _Header | None) -> Tape:
         frames=frames,
         torn=torn,
         recorded=header is not None,
+        losses=losses,
     )
 
 
@@ -240,7 +252,7 @@ def _open(path: Path) -> BinaryIO | gzip.GzipFile:
     return gzip.open(path, "rb")
 
 
-def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn | None:
+def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn | TapeLost | None:
     """One line; ``None`` for the header, keep-alives and error frames."""
     try:
         record = _line.decode(line.text)
@@ -250,8 +262,10 @@ def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn 
         return _frame(line.text, None, rules, path, line.number)
     if record.own is not None:
         return TapeOwn(record.recv_ns, _own(record.own, rules, path, line.number))
+    if record.lost is not None:
+        return TapeLost(record.recv_ns, record.lost[:200])
     if record.frame is None:
-        raise _damaged(path, line.number, "neither a frame nor our orders")
+        raise _damaged(path, line.number, "neither a frame nor our orders nor a loss")
     return _frame(record.frame, record.recv_ns, rules, path, line.number)
 
 

@@ -31,6 +31,7 @@ class BookView:
 
     tick: the newest, None before the first. mids: recent ones a second apart, oldest first. trades: newest last.
     source: where the frames come from. note: one line of ours worth reading (why the book resynced, a tape's end).
+    audit_note: why the book is not being compared with the venue's list. recording: whether a tape is written.
     """
 
     pair: str
@@ -42,6 +43,8 @@ class BookView:
     frames_per_s: float | None = None
     resyncs: int = 0
     note: str = ""
+    audit_note: str = ""
+    recording: bool = False
 
 
 def book_screen(views: Sequence[BookView]) -> Sized:
@@ -66,7 +69,7 @@ def book_line(view: BookView) -> str:
             f"kappa {estimates.verdict.value} n {estimates.sample}",
             f"sequence {tick.sequence if tick.sequence is not None else UNKNOWN}",
             f"age {age(tick.stream_age_ms)}",
-            safe(view.note, 100),
+            safe(view.note or view.audit_note, 100),
         )
         if part
     )
@@ -195,6 +198,7 @@ def _fact_rows(view: BookView, width: int) -> list[Fact]:
     rows: list[Fact] = [
         ("mid", number(tick.mid_price, half)),
         ("weighted mid", number(tick.weighted_mid, half)),
+        ("micro-price", number(tick.micro_price, half)),
         ("VAMP", number(tick.vamp, half)),
         ("imbalance", line((bar(imbalance, 10), palette.BID), words, gap=" ")),
     ]
@@ -245,7 +249,18 @@ def _counters(view: BookView) -> str:
     if view.frames_per_s is not None:
         parts.append(f"{number(view.frames_per_s, 1)} frames/s")
     parts.append(f"{number(view.resyncs)} resync{'' if view.resyncs == 1 else 's'}")
+    parts.append(audit_words(tick))
+    if view.recording:
+        parts.append("recording")
     return "  ".join(parts)
+
+
+def audit_words(tick: Tick) -> str:
+    """How the book compared with the exchange's own list."""
+    done = tick.audit
+    if done is None or done.drift is None:
+        return f"drift {UNKNOWN}"
+    return f"drift {number(done.drift * 100, 0 if not done.drift else 1)} % ({number(done.checks)} audits)"
 
 
 def _age_text(milliseconds: float | None) -> Text:
