@@ -40,20 +40,20 @@ class Picture:
         tick.order_imbalance = imbalance(bids.top_lots, asks.top_lots)
         tick.own = self._own_orders()
         fair_bid, fair_ask = fair
-        if tick.state is not BookState.OK:
+        if self._own.ids:
+            tick.fair_best_bid = rules.price(fair_bid) if fair_bid is not None else None
+            tick.fair_best_ask = rules.price(fair_ask) if fair_ask is not None else None
+        else:
+            tick.fair_best_bid, tick.fair_best_ask = tick.best_bid, tick.best_ask
+        if tick.state is not BookState.OK or bid is None or ask is None:
             return
-        if bid is not None and ask is not None:
-            tick.mid_price = mid_price(bid, ask, rules)
-            tick.spread = rules.price(ask - bid)
-            tick.vamp = vamp(side_sums(bids), side_sums(asks), rules)
-            tick.weighted_mid = weighted_mid(bid, bids.lots[bid], ask, asks.lots[-ask], rules)
+        tick.mid_price = mid_price(bid, ask, rules)
+        tick.spread = rules.price(ask - bid)
+        tick.vamp = vamp(side_sums(bids), side_sums(asks), rules)
+        tick.weighted_mid = weighted_mid(bid, bids.lots[bid], ask, asks.lots[-ask], rules)
         if not self._own.ids:
             tick.fair_mid, tick.fair_weighted_mid = tick.mid_price, tick.weighted_mid
-            tick.fair_best_bid, tick.fair_best_ask = tick.best_bid, tick.best_ask
-            return
-        tick.fair_best_bid = rules.price(fair_bid) if fair_bid is not None else None
-        tick.fair_best_ask = rules.price(fair_ask) if fair_ask is not None else None
-        if fair_bid is not None and fair_ask is not None:
+        elif fair_bid is not None and fair_ask is not None:
             tick.fair_mid = mid_price(fair_bid, fair_ask, rules)
             bid_lots, ask_lots = self._own.fair_lots(fair_bid, fair_ask)
             tick.fair_weighted_mid = weighted_mid(fair_bid, bid_lots, fair_ask, ask_lots, rules)

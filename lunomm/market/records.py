@@ -111,7 +111,7 @@ class Tick(Stamped, kw_only=True):
     alpha: A, 1/s a side. kappa: 1/price. order_imbalance: Qb/(Qa+Qb) over ``depth`` levels, in [0, 1].
     fair_*: the same with our own orders removed. own: our orders with their queue places.
     micro_price: expected future mid of the others' market. Prices that summarise the book (mid, spread, vamp, weighted
-    mid, micro-price and the fair ones) are None while the market is not open with two sides.
+    mid, micro-price and the fair mids) are None while the market is not open with two sides.
     volatility_ready, volatility_document_ready: of the live two-scale estimator, of the document's.
     beat: counts up at least once a second. stream_age_ms: since any byte from the venue. lag_ms: arrival minus
     exchange time (None where it cannot be judged). reason: why the state is not OK, where there is more to say.

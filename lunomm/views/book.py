@@ -198,7 +198,7 @@ def _fact_rows(view: BookView, width: int) -> list[Fact]:
     rows: list[Fact] = [
         ("mid", number(tick.mid_price, half)),
         ("weighted mid", number(tick.weighted_mid, half)),
-        ("micro-price", number(tick.micro_price, half)),
+        *([] if tick.micro_price is None else [("micro-price", number(tick.micro_price, half))]),
         ("VAMP", number(tick.vamp, half)),
         ("imbalance", line((bar(imbalance, 10), palette.BID), words, gap=" ")),
     ]
@@ -249,18 +249,16 @@ def _counters(view: BookView) -> str:
     if view.frames_per_s is not None:
         parts.append(f"{number(view.frames_per_s, 1)} frames/s")
     parts.append(f"{number(view.resyncs)} resync{'' if view.resyncs == 1 else 's'}")
-    parts.append(audit_words(tick))
+    if tick.audit is not None and tick.audit.drift is not None:
+        parts.append(audit_words(tick.audit.drift, tick.audit.checks))
     if view.recording:
         parts.append("recording")
     return "  ".join(parts)
 
 
-def audit_words(tick: Tick) -> str:
-    """How the book compared with the exchange's own list."""
-    done = tick.audit
-    if done is None or done.drift is None:
-        return f"drift {UNKNOWN}"
-    return f"drift {number(done.drift * 100, 0 if not done.drift else 1)} % ({number(done.checks)} audits)"
+def audit_words(drift: float, checks: int) -> str:
+    """How the book compared with the exchange's own list. drift: share of levels that differed."""
+    return f"drift {number(drift * 100, 1 if drift else 0)} % in {number(checks)} audit{'' if checks == 1 else 's'}"
 
 
 def _age_text(milliseconds: float | None) -> Text:
