@@ -26,6 +26,7 @@ import redis
 
 PAIR = "XBTMYR"
 POLL_S = 0.15
+STALL_S = 1.0
 SPEED = "4"
 """Of the exchange: four times the fills. Every bound is in real seconds."""
 
@@ -55,13 +56,25 @@ class Watcher(threading.Thread):
         self.url = url
         self.sights: list[Sight] = []
         self.doubles: list[Sight] = []
+        self.stalls: list[tuple[float, float]] = []
+        """(when, seconds) in which this thread, which only wanted to wait a moment, was not given the processor."""
         self._ended = threading.Event()
 
     def run(self) -> None:
         with httpx.Client(base_url=self.url, auth=("sim", "sim"), trust_env=False, timeout=5) as client:
-            while not self._ended.wait(POLL_S):
+            while True:
+                before = time.monotonic()
+                if self._ended.wait(POLL_S):
+                    return
+                late = time.monotonic() - before - POLL_S
+                if late > STALL_S:
+                    self.stalls.append((before, late))
                 with contextlib.suppress(httpx.HTTPError):
                     self._look(client)
+
+    def stalled_since(self, since: float) -> bool:
+        """Whether the whole machine stood still after ``since``: bounds cannot be judged then."""
+        return any(when + seconds > since for when, seconds in self.stalls)
 
     def _look(self, client: httpx.Client) -> None:
         reply = client.get("/sim/truth/api/exchange/2/listorders", params={"pair": PAIR, "limit": 1000})
