@@ -63,6 +63,28 @@ def _confirmed(given: str | None, where: str, mode: str) -> None:
 
 
 @app.command(rich_help_panel=OPERATOR)
+def audit(
+    pairs: o.Pairs = None,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Compares the journal with the exchange's own trades and ledgers, to the last digit."""
+    import asyncio
+
+    env = c.environment()
+    common = c.read_emergency(env, mode=mode, url=url, json=json, debug=debug)
+    chosen = tuple(dict.fromkeys(c.parse_pair(pair) for pair in pairs or ()))
+    from lunomm.commands.audit import run
+    from lunomm.commands.present import envelope, put_line
+
+    data = asyncio.run(run(common, chosen))
+    if json:
+        put_line(envelope("audit", data))
+
+
+@app.command(rich_help_panel=OPERATOR)
 def resume(
     pair: o.Pair = None,
     reason: o.Reason = "",

@@ -77,7 +77,7 @@ async def run(common: Common, pairs: Sequence[str], *, everything: bool = False)
         OrdersMayBeLive: orders remain, or that none does could not be shown; carries their ids.
         ConnectivityError: no simulated exchange runs here (sim). CredentialsError: the key is not accepted.
     """
-    place, run_id = await _place(common)
+    place, run_id = await where(common)
     key = common.key if common.mode == "live" else venue_finder.SIM_KEY
     who = f"{user()}@{this_host()}"
     halted = _halt_here(common, place, run_id, pairs, who)
@@ -102,7 +102,7 @@ async def run(common: Common, pairs: Sequence[str], *, everything: bool = False)
     return data
 
 
-async def _place(common: Common) -> tuple[Endpoint, str]:
+async def where(common: Common) -> tuple[Endpoint, str]:
     """Where the orders are, and the simulated exchange's run (empty for live)."""
     if common.mode == "live":
         return endpoint(common.url), ""

@@ -62,6 +62,10 @@ class Journal:
         except sqlite3.Error as e:
             raise JournalError(f"journal {self.path}: cannot be closed: {e}") from e
 
+    def close_reading(self) -> None:
+        """Let go of a journal that was only read."""
+        self._db.close()
+
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def commit(self, saves: Sequence[Save]) -> None:
@@ -251,6 +255,24 @@ def open_journal(path: Path, *, account: str, venue: str) -> Journal:
     except JournalError:
         db.close()
         raise
+
+
+def read_journal(path: Path, *, account: str, venue: str) -> Journal:
+    """The journal as it is on the disk now, for reading only, beside the gateway that writes it.
+
+    End it with :meth:`Journal.close_reading`.
+
+    Raises:
+        JournalError: as :func:`open_journal`.
+    """
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
+        # One moment of it: what is written while it is read belongs to the next look.
+        db.execute("BEGIN")
+        _check(path, db, account, venue)
+        return Journal(path, db)
+    except _UNREADABLE as e:
+        raise JournalError(f"journal {path}: cannot be read: {e}") from e
 
 
 def _create(path: Path) -> None:

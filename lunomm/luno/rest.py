@@ -106,6 +106,12 @@ class LunoRest:
         """Every account of the user; several may hold one asset."""
         return (await self._http.get("/api/1/balance", wire.Balances, {}, private=True)).balance or []
 
+    async def transactions(self, account_id: int, min_row: int, max_row: int) -> list[wire.AccountTransaction]:
+        """Rows of one account's ledger from ``min_row`` on, before ``max_row``; at most 1000 apart."""
+        path = f"/api/1/accounts/{account_id}/transactions"
+        params: Params = {"min_row": min_row, "max_row": max_row}
+        return (await self._http.get(path, wire.AccountTransactions, params, private=True)).transactions or []
+
     async def fee_info(self, pair: str) -> wire.FeeInfo:
         return await self._http.get("/api/1/fee_info", wire.FeeInfo, {"pair": pair}, private=True)
 

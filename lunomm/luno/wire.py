@@ -29,6 +29,8 @@ from lunomm.luno.fields import decimal as decimal
 from lunomm.luno.fields import decode as decode
 from lunomm.luno.wire_rest import MAX_REPLY as MAX_REPLY
 from lunomm.luno.wire_rest import AccountBalance as AccountBalance
+from lunomm.luno.wire_rest import AccountTransaction as AccountTransaction
+from lunomm.luno.wire_rest import AccountTransactions as AccountTransactions
 from lunomm.luno.wire_rest import Balances as Balances
 from lunomm.luno.wire_rest import Candle as Candle
 from lunomm.luno.wire_rest import Candles as Candles

@@ -167,6 +167,24 @@ class Balances(msgspec.Struct):
     balance: list[AccountBalance] | None
 
 
+class AccountTransaction(msgspec.Struct):
+    """One row of an account's append-only ledger, counted from 1 without holes. Amounts in the account's currency."""
+
+    row_index: Number
+    timestamp: Number
+    balance: Signed
+    available: Signed
+    balance_delta: Signed
+    available_delta: Signed
+    currency: Word
+    description: str = ""
+
+
+class AccountTransactions(msgspec.Struct):
+    id: AccountText
+    transactions: list[AccountTransaction] | None
+
+
 class FeeInfo(msgspec.Struct):
     """Fractions; the plain pair is deprecated in favour of the four by side."""
 

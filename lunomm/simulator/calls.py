@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lunomm.simulator.exchange import Exchange
-from lunomm.simulator.keys import ANY_KEY, R_BALANCE, R_ORDERS, W_ORDERS
+from lunomm.simulator.keys import ANY_KEY, R_BALANCE, R_ORDERS, R_TRANSACTIONS, W_ORDERS
 from lunomm.simulator.parameters import Parameters
 from lunomm.simulator.refusals import refuse
 
@@ -133,6 +133,13 @@ def _stoporder(exchange: Exchange, request: Request) -> Reply:
     return exchange.venue.stoporder(request.now_ms, request.owner, order_id)
 
 
+def _transactions(exchange: Exchange, request: Request) -> Reply:
+    given = request.given
+    # A row number may be zero here, unlike elsewhere: it counts back from the newest.
+    low, high = (given.number(name) or 0 if given.text(name) else None for name in ("min_row", "max_row"))
+    return exchange.venue.transactions(request.owner, request.path_id, low, high)
+
+
 def _networks(exchange: Exchange, request: Request) -> Reply:
     return {"networks": [{"id": 1, "name": "Ethereum", "native_currency": "ETH"}]}
 
@@ -151,6 +158,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call("GET", "/api/exchange/1/candles", ANY_KEY, _candles),
     Call("GET", "/api/1/balance", R_BALANCE, lambda e, r: e.venue.balance(r.owner, r.given.all("assets"))),
+    Call("GET", "/api/1/accounts/{id}/transactions", R_TRANSACTIONS, _transactions),
     Call("GET", "/api/1/fee_info", R_ORDERS, lambda e, r: e.venue.fee_info(r.owner, r.given.text("pair"), r.now_ms)),
     Call("POST", "/api/1/postorder", W_ORDERS, _postorder, acts=True),
     Call("POST", "/api/1/marketorder", W_ORDERS, _marketorder, acts=True),

@@ -7,7 +7,7 @@ COMPLETE, then the rest of the reserve. The real order is unknown, clients may r
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
 from lunomm.market.rules import PairRules, Side
@@ -22,6 +22,8 @@ from lunomm.simulator.visitor_orders import Fill, OrderRequest, VisitorOrder
 
 DAY_MS = 86_400_000
 MONTH_DAYS = 30
+STATEMENT_ROWS = 50_000
+"""Ledger rows kept an account."""
 
 
 class Desk:
@@ -37,6 +39,7 @@ class Desk:
         self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
         self._visited: set[str] = set()
         self._fills: dict[tuple[str, str], list[Fill]] = {}
+        self._statements: dict[int, deque[tuple[int, Row]]] = {}
         self._traded: dict[tuple[str, str], Counter[int]] = {}
         """Counter money traded by (owner, asset) and day, 10**-18."""
 
@@ -92,6 +95,10 @@ class Desk:
         today = now_ms // DAY_MS
         days: Mapping[int, int] = self._traded.get((owner, asset), {})
         return sum(amount for day, amount in days.items() if today - MONTH_DAYS <= day < today)
+
+    def statement(self, account_id: int) -> list[tuple[int, Row]]:
+        """The newest ledger rows of an account with their times, oldest first."""
+        return list(self._statements.get(account_id, ()))
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
@@ -230,6 +237,7 @@ class Desk:
 
     def _row(self, row: Row | None, now_ms: int) -> None:
         if row is not None:
+            self._statements.setdefault(row.account_id, deque(maxlen=STATEMENT_ROWS)).append((now_ms, row))
             self._emit(balance_message(row, now_ms))
 
 

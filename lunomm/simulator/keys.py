@@ -1,11 +1,12 @@
 """API keys: who a key speaks for, and what it may do (pure).
 
-A key has a mask of permissions. Luno names eighteen of them; only three matter to a market maker:
+A key has a mask of permissions. Luno names eighteen of them; only four matter to a market maker:
 
 ====  ===================  ================================================
 bit   name                 calls
 ====  ===================  ================================================
 1     Perm_R_Balance       balance
+2     Perm_R_Transactions  accounts/{id}/transactions
 32    Perm_R_Orders        fee_info, listorders, listtrades, orders
 64    Perm_W_Orders        postorder, marketorder, stoporder
 ====  ===================  ================================================
@@ -26,6 +27,7 @@ from lunomm.errors import UsageError
 
 ANY_KEY = 0
 R_BALANCE = 1
+R_TRANSACTIONS = 2
 R_ORDERS = 32
 W_ORDERS = 64
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lunomm.luno.wire import AccountBalance, Balances, FeeInfo, UserTrades
+from lunomm.luno.wire_rest import AccountTransaction, AccountTransactions
 from lunomm.simulator.call_arguments import FillsAsked, OrdersAsked
-from lunomm.simulator.ledger import FeeRates, Ledger
+from lunomm.simulator.ledger import FeeRates, Ledger, Row
 from lunomm.simulator.public_replies import plain
 from lunomm.simulator.refusals import refuse
 from lunomm.simulator.visitor_orders import Fill, VisitorOrder, money_text, user_trade
@@ -29,6 +30,38 @@ def balances(ledger: Ledger, owner: str, assets: Sequence[str]) -> Balances:
             for wallet in ledger.wallets(owner)
             if not assets or wallet.asset in assets
         ]
+    )
+
+
+def transactions(
+    account_id: int, asset: str, last_row: int, rows: Sequence[tuple[int, Row]], low: int | None, high: int | None
+) -> AccountTransactions:
+    """Ledger rows ``low`` to before ``high``, newest first; not positive: counted back from the newest.
+
+    Raises:
+        VenueError: ErrTooManyRowsRequested: more than 1000; ErrInvalidArguments: one of the two is missing.
+    """
+    if low is None or high is None:
+        raise refuse("ErrInvalidArguments", detail="min_row and max_row are needed")
+    first = low if low > 0 else last_row + 1 + low
+    end = high if high > 0 else last_row + 1 + high
+    if end - first > MAX_LIMIT:
+        raise refuse("ErrTooManyRowsRequested")
+    return AccountTransactions(
+        str(account_id),
+        [
+            AccountTransaction(
+                row_index=row.row_index,
+                timestamp=at_ms,
+                balance=money_text(row.balance),
+                available=money_text(row.available),
+                balance_delta=money_text(row.balance_delta),
+                available_delta=money_text(row.available_delta),
+                currency=asset,
+            )
+            for at_ms, row in reversed(rows)
+            if first <= row.row_index < end
+        ],
     )
 
 

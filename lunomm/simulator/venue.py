@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Unpack
 
-from lunomm.luno import wire
+from lunomm.luno import wire, wire_rest
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator import order_checks, private_replies, public_replies
 from lunomm.simulator.behaviour import Behaviour
@@ -185,6 +185,22 @@ class Venue:
 
     def balance(self, owner: str, assets: Sequence[str] = ()) -> wire.Balances:
         return private_replies.balances(self.ledger, owner, assets)
+
+    def transactions(
+        self, owner: str, account: str, min_row: int | None, max_row: int | None
+    ) -> wire_rest.AccountTransactions:
+        """Rows of the account's ledger.
+
+        Raises:
+            VenueError: ErrInvalidAccountID: not an account of the owner's.
+        """
+        for wallet in self.ledger.wallets(owner):
+            if str(wallet.account_id) == account:
+                rows = self._desk.statement(wallet.account_id)
+                return private_replies.transactions(
+                    wallet.account_id, wallet.asset, wallet.rows, rows, min_row, max_row
+                )
+        raise refuse("ErrInvalidAccountID")
 
     def fee_info(self, owner: str, pair: str, now_ms: int = 0) -> wire.FeeInfo:
         """With the volume of the last thirty days in the market's counter asset, as of midnight UTC."""
