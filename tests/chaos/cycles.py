@@ -22,6 +22,10 @@ FLAT_S = 5.0
 LOOK_S = 0.5
 """A bound is judged by looks some tenths of a second apart, on a machine that is not idle."""
 
+BORNE_S = 2.0
+"""A Redis that is back so soon (a piece that had missed it already starts it at once) was never lost to a quoter whose
+word counts for three seconds: quotes may stay."""
+
 AGAIN_S = 60.0
 
 
@@ -89,10 +93,13 @@ def _flat_then_again(name: str) -> Callable[[Rig, random.Random], list[str]]:
         try:
             until(lambda: rig.watcher is not None and rig.watcher.flat_after(killed) is not None, FLAT_S + 5, "flat")
         except AssertionError:
+            if name == "redis" and rig.redis_up_since() < killed + BORNE_S:
+                return _quotes_again(rig)
             wrong.append(f"{name} killed: not flat at all")
         else:
             taken = rig.watcher.flat_after(killed)
-            if taken is not None and taken > FLAT_S + LOOK_S:
+            borne = name == "redis" and rig.redis_up_since() < killed + BORNE_S
+            if taken is not None and taken > FLAT_S + LOOK_S and not borne:
                 wrong.append(f"{name} killed: flat only after {taken:.1f} s")
         rig.again(name)
         return wrong + _quotes_again(rig)

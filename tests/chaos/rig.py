@@ -186,6 +186,14 @@ class Rig:
             self.pieces[name].wait(10)
         return time.monotonic()
 
+    def redis_up_since(self) -> float:
+        """Monotonic moment at which the present Redis started; now where none answers."""
+        try:
+            with redis.Redis(port=self.port) as client:
+                return time.monotonic() - float(client.info("server")["uptime_in_seconds"]) - 1.0
+        except redis.RedisError:
+            return time.monotonic()
+
     def again(self, name: str) -> None:
         """Start a piece anew, as its owner would (``up`` does that itself)."""
         if not self.under_up and name in TYPED:
