@@ -144,6 +144,7 @@ bash scripts.sh test [PYTEST ARGS]   every check: format, lint, types, tests
 bash scripts.sh lint                 format check and lint
 bash scripts.sh types                mypy --strict
 bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for an hour or so (tests/chaos; --help)
+bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
@@ -177,8 +178,12 @@ case "${1:-}" in
                 shift
                 exec "$python" -m tests.chaos "$@"
                 ;;
+            ctrl-c)
+                shift
+                exec "$python" -m tests.chaos.ctrl_c "$@"
+                ;;
             *)
-                say "soak: say which: chaos"
+                say "soak: say which: chaos, ctrl-c"
                 exit 2
                 ;;
         esac

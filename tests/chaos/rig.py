@@ -130,8 +130,8 @@ class Rig:
         self._started.append(child)
         return child
 
-    def start(self) -> None:
-        """Everything up, and a bid and an ask on the exchange."""
+    def start(self, pieces: tuple[str, ...] = ("book", "quote", "gateway")) -> None:
+        """Everything up; with a quoter and a gateway among the pieces, until a bid and an ask are on the exchange."""
         self._started.append(self.spawn("exchange", PAIR, "--seed", str(self.seed), "--speed", SPEED))
         note = self.folder / "state" / "exchange.json"
         until(note.exists, 30, "the exchange's address")
@@ -142,9 +142,10 @@ class Rig:
         if self.under_up:
             self.pieces["up"] = self.spawn("up", PAIR, "--url", self.url, "--filled-order-delay-s", "1")
         else:
-            for name in ("book", "quote", "gateway"):
+            for name in pieces:
                 self.pieces[name] = self.spawn(*TYPED[name])
-        self.two_sided(60)
+        if "quote" in pieces and "gateway" in pieces:
+            self.two_sided(60)
 
     def two_sided(self, within_s: float) -> None:
         assert self.watcher is not None
