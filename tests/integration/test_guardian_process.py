@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -33,6 +34,10 @@ def children(pid: int) -> list[int]:
 def shown(pid: int) -> bytes:
     """What other processes may read of one: its arguments and its environment."""
     return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+
+
+def exchange_note(state_dir: Path) -> str:
+    return (state_dir / "exchange.json").read_text()
 
 
 async def flat(here: Desk, within_s: float) -> float:
@@ -134,3 +139,24 @@ async def test_a_clean_end_leaves_no_guardian_and_no_lock(redis_server, state_di
                 _, err = await one.communicate()
                 assert one.returncode == 0, err.decode()
                 assert not is_running(guardian)
+
+
+async def test_an_exchange_that_does_not_answer_at_the_end_is_exit_8_and_the_guardian_goes_on(redis_server, state_dir):
+    async with desk(state_dir, redis_server.address) as here:
+        exchange = json.loads(exchange_note(state_dir))["pid"]
+        async with gateway(here, "--mode", "live", "--url", here.url, *LIMITS, **SIM_KEY) as one:
+            await rest(here)
+            ids = [order.order_id for order in (await here.open()).values()]
+            guardian = await guardian_of(one)
+            os.kill(exchange, signal.SIGSTOP)
+            try:
+                one.send_signal(signal.SIGTERM)
+                async with asyncio.timeout(60):
+                    _, err = await one.communicate()
+                assert one.returncode == 8, err.decode()
+                assert all(order_id in err.decode() for order_id in ids), err.decode()
+                assert f"process {guardian}" in err.decode() and is_running(guardian)
+            finally:
+                os.kill(exchange, signal.SIGCONT)
+            await flat(here, DEAD_S)
+            await until(lambda: not is_running(guardian), "the guardian's end", 15.0)
