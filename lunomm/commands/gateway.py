@@ -19,9 +19,10 @@ from lunomm.bus.channels import QUOTES
 from lunomm.bus.venue import VenueReplaced
 from lunomm.commands.gateway_calls import Calls, market
 from lunomm.commands.gateway_out import Publisher
-from lunomm.commands.gateway_watch import Watch, check_clock
+from lunomm.commands.gateway_watch import Watch, check_clock, key_risk
 from lunomm.commands.guarded import Guarded, lock_journal
 from lunomm.commands.piece import Piece, open_piece
+from lunomm.commands.present import say
 from lunomm.commands.suggest import require_limits
 from lunomm.commands.take_down import take_down
 from lunomm.config import Common
@@ -103,6 +104,10 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
             legs.values(), as_events.venue_balances(balances), options.base_account, options.counter_account
         )
         await check_clock(rest)
+        if common.mode == "live":
+            piece.counters["key"] = risk = await key_risk(rest)
+            if risk.startswith("may"):
+                say(f"this key {risk}: use one with view balance, view transactions, view orders, create orders only")
         account = account_hash([int(row.account_id) for row in balances])
         venue = venue_key(piece)
         path = journal_path(common.state_dir, venue, account)

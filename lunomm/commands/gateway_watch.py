@@ -117,3 +117,14 @@ async def check_clock(rest: LunoRest) -> None:
     problem = check.problem(time.monotonic_ns())
     if problem is not None:
         raise ConfigError(f"clock: {problem}: orders would be refused or late. Set the clock (NTP)", code="CLOCK")
+
+
+async def key_risk(rest: LunoRest) -> str:
+    """What a thief could do with this key beyond trading, for the screen and one warning: never "ok" for want of an
+    answer."""
+    sends, withdrawals = await rest.may_send(), await rest.may_see_withdrawals()
+    if sends:
+        return "may send money"
+    if withdrawals:
+        return "may see withdrawals, and perhaps make them"
+    return "unknown" if sends is None or withdrawals is None else "can neither send nor withdraw"

@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-from lunomm.errors import ExchangeError, OrderRejected, OrderStateError
+from lunomm.errors import CredentialsError, ExchangeError, OrderRejected, OrderStateError
 from lunomm.luno import wire
 from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import ApiKey, Endpoint
@@ -28,6 +28,7 @@ PLACE_PATIENCE_S = 1.0
 
 MAX_TTL_MS = 10_000
 PAGE = 1000
+NO_PERMISSION = "ErrInsufficientPerms"
 PASSES = 4
 
 _CLIENT_ID = re.compile(r"[0-9A-Za-z_;,.\-]{1,255}", re.ASCII)
@@ -182,6 +183,30 @@ class LunoRest:
         """Own fills, oldest first, perhaps behind the latest. after_seq and since_ms are inclusive; limit: 1 to 100."""
         params: Params = {"pair": pair, "after_seq": after_seq, "since": since_ms, "limit": limit}
         return (await self._http.get("/api/1/listtrades", wire.UserTrades, params, private=True)).trades or []
+
+    async def may_send(self) -> bool | None:
+        """Whether the key may send money; None when that cannot be told. Asks for the check of an address in a currency
+        that does not exist: it moves nothing, and only a key without the permission is refused for it."""
+        form: Params = {"currency": "NONE", "address": "none"}
+        try:
+            await self._http.post("/api/1/address/validate", wire.StopOrderReply, form, PLACE, patience_s=1.0)
+        except CredentialsError as error:
+            return False if NO_PERMISSION in str(error) else None
+        except OrderRejected:
+            return True
+        except ExchangeError:
+            return None
+        return True
+
+    async def may_see_withdrawals(self) -> bool | None:
+        """Whether the key may list withdrawals, as presets that can withdraw may; None when that cannot be told."""
+        try:
+            await self._http.get("/api/1/withdrawals", wire.Withdrawals, {}, private=True)
+        except CredentialsError as error:
+            return False if NO_PERMISSION in str(error) else None
+        except ExchangeError:
+            return None
+        return True
 
     # --- writes ----------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ from lunomm.luno.wire_rest import Ticker as Ticker
 from lunomm.luno.wire_rest import Tickers as Tickers
 from lunomm.luno.wire_rest import UserTrade as UserTrade
 from lunomm.luno.wire_rest import UserTrades as UserTrades
+from lunomm.luno.wire_rest import Withdrawals as Withdrawals
 from lunomm.luno.wire_rest import side_of as side_of
 from lunomm.market.events import BookCreate, BookOrder, BookSnapshot, BookTrade, BookUpdate
 from lunomm.market.rules import MarketStatus, PairRules, Side

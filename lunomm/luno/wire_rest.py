@@ -302,3 +302,9 @@ class UserTrade(msgspec.Struct):
 
 class UserTrades(msgspec.Struct):
     trades: list[UserTrade] | None
+
+
+class Withdrawals(msgspec.Struct):
+    """Only whether there is such an answer matters here."""
+
+    withdrawals: list[object] | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lunomm.simulator.exchange import Exchange
-from lunomm.simulator.keys import ANY_KEY, R_BALANCE, R_ORDERS, R_TRANSACTIONS, W_ORDERS
+from lunomm.simulator.keys import ANY_KEY, R_BALANCE, R_ORDERS, R_TRANSACTIONS, R_WITHDRAWALS, W_ORDERS, W_SEND
 from lunomm.simulator.parameters import Parameters
 from lunomm.simulator.refusals import refuse
 
@@ -144,6 +144,13 @@ def _networks(exchange: Exchange, request: Request) -> Reply:
     return {"networks": [{"id": 1, "name": "Ethereum", "native_currency": "ETH"}]}
 
 
+def _validate_address(exchange: Exchange, request: Request) -> Reply:
+    currency = request.given.text("currency")
+    if not currency or currency not in exchange.venue.ledger.assets():
+        raise refuse("ErrInvalidArguments", detail="currency is not one of this account")
+    return {"success": bool(request.given.text("address"))}
+
+
 CALLS: tuple[Call, ...] = (
     Call("GET", "/api/exchange/1/markets", None, lambda e, r: e.venue.markets(r.given.all("pair"))),
     Call("GET", "/api/1/ticker", None, lambda e, r: e.venue.ticker(r.now_ms, r.given.text("pair"))),
@@ -170,6 +177,8 @@ CALLS: tuple[Call, ...] = (
     Call("GET", "/api/exchange/3/order", R_ORDERS, _order_v3),
     Call("GET", "/api/1/listtrades", R_ORDERS, _listtrades),
     Call("GET", "/api/1/send/networks", ANY_KEY, _networks),
+    Call("POST", "/api/1/address/validate", W_SEND, _validate_address),
+    Call("GET", "/api/1/withdrawals", R_WITHDRAWALS, lambda e, r: {"withdrawals": []}),
 )
 """Everything a market maker calls."""
 

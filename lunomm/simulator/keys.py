@@ -1,6 +1,6 @@
 """API keys: who a key speaks for, and what it may do (pure).
 
-A key has a mask of permissions. Luno names eighteen of them; only four matter to a market maker:
+A key has a mask of permissions. Luno names eighteen of them; a market maker needs four and should lack the rest:
 
 ====  ===================  ================================================
 bit   name                 calls
@@ -28,8 +28,10 @@ from lunomm.errors import UsageError
 ANY_KEY = 0
 R_BALANCE = 1
 R_TRANSACTIONS = 2
+W_SEND = 4
 R_ORDERS = 32
 W_ORDERS = 64
+R_WITHDRAWALS = 128
 
 PERMISSIONS = MappingProxyType(
     {
