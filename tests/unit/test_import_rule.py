@@ -201,3 +201,9 @@ def test_help_imports_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert shown.stdout.strip().endswith("[]")
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest imports them by their bare name: two of one name stop the whole run."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
