@@ -32,7 +32,7 @@ _LIVES_S = (*recorded.LIVES_S, 250.0, 600.0)
 """The longest twentieth lives up to ten minutes: assumed, the recording saw four."""
 
 _HASTE = 1.15
-"""The recorded lives are everybody's; the touch and the ladder live longer than most, so the crowd lives a little less."""
+"""The recorded lives are everybody's; touch and ladder live longer than most, so the crowd lives a little less."""
 
 _ROUND_BEYOND = 0.05
 """People who place orders this far away name round prices (three digits)."""
