@@ -273,7 +273,11 @@ def exchange(
     for_s: o.For = None,
     debug: o.Debug = False,
 ) -> None:
-    """A simulated Luno on loopback: seeded order flow, or a recorded tape re-enacted."""
+    """A simulated Luno on loopback: seeded order flow, or a recorded tape re-enacted.
+
+    Profiles of the flow: theory (known sigma, A and kappa), and look-alikes: XBTZAR (as recorded), XBTMYR (one tick
+    wide), thin (a seldom traded alt), stable (a dollar coin). GET /sim/info states the truth of each pair.
+    """
     if behaviour is not None and "list" in behaviour:
         from lunomm.simulator.behaviour import table
 

@@ -122,7 +122,7 @@ Speed = Annotated[float, _float("--speed", "exchange seconds per second", WORLD)
 TapeLead = Annotated[float, _float("--tape-lead", "from open doors to a tape's first update, s", WORLD)]
 TapeSpeed = Annotated[float | None, _float("--speed", "of the tape; default: as fast as it can")]
 Seed = Annotated[int, _whole("--seed", "of everything random in the simulated exchange", WORLD)]
-Profile = Annotated[str | None, _text("--profile", "behaviour of the simulated market", WORLD, "NAME")]
+Profile = Annotated[str | None, _text("--profile", "theory, XBTZAR, XBTMYR, thin or stable", WORLD, "NAME")]
 FeeTier = Annotated[int, _whole("--fee-tier", "0: makers pay nothing; 1: Luno's entry tier", WORLD)]
 Switches = Annotated[list[str] | None, _text("--behaviour", "an open question; `list` lists", WORLD, "NAME=VALUE")]
 Accounts = Annotated[list[str] | None, _text("--account", "another key: [OWNER/]KEY:SECRET[:PERMS]", WORLD, "KEY")]

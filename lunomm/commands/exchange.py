@@ -278,7 +278,8 @@ class _Watch:
 
     def view(self) -> ExchangeView:
         setting = self._exchange.setting
-        rates = profiles.fees(setting.fee_tier, self._exchange.venue.engine(self._exchange.pairs[0]).rules.counter)
+        rules = self._exchange.venue.engine(self._exchange.pairs[0]).rules
+        rates = profiles.fees(setting.fee_tier, rules.counter, rules.base)
         return ExchangeView(
             url=self._url,
             run_id=self._run_id,

@@ -56,13 +56,13 @@ class Bits:
 class Draws:
     """The streams of one market.
 
-    steps: standard normal, the latent mid. waits: Exp(1), between takers. reaches: Exp(1), how far a taker goes.
+    waits: Exp(1), between takers. reaches: Exp(1), how far a taker goes.
     coins: uniform, a taker's side. taker_sizes: standard normal. refreshes: uniform, which resting orders are replaced.
     spreads: uniform, the touch. sizes: 4096 standard normals, looked up. ids: the house's order ids. past: the hour
-    before.
+    before. bursts, informed: uniform, whether a taker follows the one before, or knows the next move.
+    crowd_gaps: Erlang-2 of mean 1; crowd: uniform, all else about the crowd; deep: the deep book.
     """
 
-    steps: Numbers
     waits: Numbers
     reaches: Numbers
     coins: Numbers
@@ -72,14 +72,18 @@ class Draws:
     sizes: tuple[float, ...]
     ids: Bits
     past: np.random.Generator
+    bursts: Numbers
+    informed: Numbers
+    crowd_gaps: Numbers
+    crowd: Numbers
+    deep: np.random.Generator
 
 
 def draws(seed: int, pair: str) -> Draws:
     """The streams of ``pair`` under ``seed`` (>= 0): equal for equal arguments, independent between pairs."""
     root = np.random.SeedSequence([seed, *pair.encode()])
-    rngs = [np.random.Generator(np.random.SFC64(child)) for child in root.spawn(10)]
+    rngs = [np.random.Generator(np.random.SFC64(child)) for child in root.spawn(15)]
     return Draws(
-        steps=Numbers(rngs[0].standard_normal),
         waits=Numbers(rngs[1].standard_exponential),
         reaches=Numbers(rngs[2].standard_exponential),
         coins=Numbers(rngs[3].random),
@@ -89,4 +93,14 @@ def draws(seed: int, pair: str) -> Draws:
         sizes=tuple(rngs[7].standard_normal(4096).tolist()),
         ids=Bits(rngs[8]),
         past=rngs[9],
+        bursts=Numbers(rngs[10].random),
+        informed=Numbers(rngs[11].random),
+        crowd_gaps=Numbers(lambda count: rngs[12].standard_gamma(2.0, count) / 2.0),
+        crowd=Numbers(rngs[13].random),
+        deep=rngs[14],
     )
+
+
+def asset_rng(seed: int, asset: str, *, past: bool = False) -> np.random.Generator:
+    """The generator of an asset's walk, or of the walk before the opening: the same for every market it stands in."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, *b"asset", past, *asset.encode()])))

@@ -22,6 +22,7 @@ from lunomm.simulator.keys import Key, KeyRing
 from lunomm.simulator.ledger import FeeRates
 from lunomm.simulator.replay import Recorded, Replay
 from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue
+from lunomm.simulator.walk import STEP_S, Walk
 
 OWNER = "sim"
 """The usual visitor's account; also its key id and secret."""
@@ -142,12 +143,15 @@ def seeded(
     houses: dict[str, House] = {}
     truth: dict[str, dict[str, float | str | None]] = {}
     for index, (pair, (market, behaviour)) in enumerate(opened.items()):
-        past = past_hour(behaviour, market, streams[pair].past, start_ns // 1_000_000, _FIRST_TRADE)
+        past = past_hour(behaviour, market, streams[pair].past, seed, start_ns // 1_000_000, _FIRST_TRADE)
         venue.seed_history(pair, past.trades, past.minutes)
-        flow = Flow(behaviour, market, venue.engine(pair), streams[pair], start_ns - index * _STAGGER_NS)
+        ahead = round(behaviour.horizon_s / STEP_S)
+        walk = Walk(seed, market.rules.base, market.rules.counter, ahead)
+        begin_ns = start_ns - index * _STAGGER_NS % round(STEP_S * 1e9)
+        flow = Flow(behaviour, market, venue.engine(pair), streams[pair], walk, begin_ns)
         flow.act(flow.next_ns)
         houses[pair] = flow
-        truth[pair] = profiles.truth(behaviour, float(market.price))
+        truth[pair] = profiles.truth(behaviour, market)
     venue.drain()  # the opening of the books: nobody was there to see it
     main = profile or opened[next(iter(opened))][1].name
     return Exchange(venue, houses, Setting(seed, main, None, fee_tier, truth), keys)
@@ -199,7 +203,7 @@ def _accounts(keys: Sequence[Key], markets: Sequence[PairRules], fee_tier: int) 
     fees: dict[str, FeeRates] = {}
     balances: dict[str, Decimal] = {}
     for rules in markets:
-        fees[rules.pair] = profiles.fees(fee_tier, rules.counter)
+        fees[rules.pair] = profiles.fees(fee_tier, rules.counter, rules.base)
         balances[rules.base] = profiles.WALLET.get(rules.base, 1000 * rules.min_volume)
         balances[rules.counter] = profiles.WALLET.get(rules.counter, _RETAIL_COUNTER)
     return [AccountSpec(owner, balances, fees) for owner in dict.fromkeys([OWNER, *(key.owner for key in keys)])]

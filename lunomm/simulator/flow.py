@@ -1,14 +1,15 @@
 """The house: everybody who is not a visitor, as a seeded sequence of actions on the matching engine (pure).
 
-A latent mid walks without drift at the profile's sigma. Every step (0.2 s) the touch follows it, ladders of resting
-orders stand behind both sides of the touch, and some resting orders are replaced. Takers come as a Poisson process:
+A latent mid walks without drift (``walk.py``). Every step (0.2 s) the touch follows it, ladders of resting orders stand
+behind both sides of the touch, and some resting orders are replaced. Takers come:
 
-- where the profile has a kappa (``theory``): an immediate-or-cancel order with a limit Exp(kappa) from the house's
-  mid, just large enough to sweep everything up to the limit, visitors' orders included. One more maker appears at the
-  limit itself in the same instant, so that the deepest fill *is* the limit, however coarse the ladder: then the
-  arrivals that reach distance d from the mid are exactly Poisson with A exp(-kappa d) a side. A limit inside the
-  spread finds nobody (an empty frame).
-- else (look-alikes): an order of a drawn size, which reaches a little behind the touch.
+- where the profile has a kappa (``theory``), as a Poisson process: an immediate-or-cancel order with a limit Exp(kappa)
+  from the house's mid, just large enough to sweep everything up to the limit, visitors' orders included. One more maker
+  appears at the limit itself in the same instant, so that the deepest fill *is* the limit, however coarse the ladder:
+  then the arrivals that reach distance d from the mid are exactly Poisson with A exp(-kappa d) a side. A limit inside
+  the spread finds nobody (an empty frame).
+- else (look-alikes), in bursts: an order of a drawn size, which reaches a little behind the touch. Some takers know
+  where the latent mid will be a while later, and take that side. A crowd (``crowd.py``) stands about them.
 
 What was swept stands again in the same instant, so the mid does not bounce. When the latent mid moves through a
 visitor's order, a taker takes that order first: a stale quote is picked off, as it would be.
@@ -24,10 +25,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from lunomm.market.rules import Side
+from lunomm.simulator import recorded
+from lunomm.simulator.crowd import Crowd
 from lunomm.simulator.draws import Draws
 from lunomm.simulator.matching import Engine, TimeInForce
 from lunomm.simulator.order_ids import OrderIds
 from lunomm.simulator.profiles import Market, Profile
+from lunomm.simulator.walk import STEP_S, Walk
 
 _EVERYTHING = 2**62
 """More lots than any book holds."""
@@ -61,23 +65,26 @@ class Flow:
 
     Args:
         engine: An empty book.
+        walk: The latent mid's; it looks ahead as far as the profile's informed takers do.
         start_ns: The exchange's time at which the book is filled (by the first ``act``).
     """
 
-    def __init__(self, profile: Profile, market: Market, engine: Engine, draws: Draws, start_ns: int) -> None:
+    def __init__(
+        self, profile: Profile, market: Market, engine: Engine, draws: Draws, walk: Walk, start_ns: int
+    ) -> None:
         self.profile = profile
         self._market = market
         self.engine = engine
         self.takers = 0
         """Taker orders so far."""
         self._draws = draws
+        self._walk = walk
         self._ids = OrderIds(draws.ids)
         rules = market.rules
         price = float(market.price) * 10.0**rules.price_scale
         self._gap = max(2, round(profile.gap * price))
         self._requote = profile.requote * price
-        self._step_ns = round(profile.step_s * 1e9)
-        self._step_sd = profile.sigma * math.sqrt(profile.step_s)
+        self._step_ns = round(STEP_S * 1e9)
         retail = rules.floor_lots(market.retail)
         least = max(1, rules.ceil_lots(rules.min_volume))
 
@@ -95,12 +102,10 @@ class Flow:
         self._asks = _Wall(_ASK)
         self._next_step = start_ns
         self._next_taker = start_ns + self._wait()
-        self._refreshes = profile.refresh_rate * profile.step_s
-
-    @property
-    def next_ns(self) -> int:
+        self._crowd = Crowd(profile, engine, draws, retail, least, self._rest, self._id)
+        self.next_ns = start_ns
         """Exchange time of the next action."""
-        return min(self._next_step, self._next_taker)
+        self._refreshes = profile.refresh_rate * STEP_S
 
     @property
     def mid_ticks(self) -> float:
@@ -108,10 +113,15 @@ class Flow:
         return self._latent
 
     def reopened(self) -> Flow:
-        """The same flow over the same, now empty, book under its engine's new rules; the price goes on."""
+        """The same flow over the same, now empty, book under its engine's new rules; the price goes on.
+
+        Its deep book stays away: thousands of orders in one instant would be a flood to whoever listens.
+        """
         latent = Decimal(repr(self._latent)).scaleb(-self._market.rules.price_scale)
         market = replace(self._market, rules=self.engine.rules, price=latent)
-        return Flow(self.profile, market, self.engine, self._draws, self.next_ns)
+        return Flow(
+            replace(self.profile, depth_beyond=(0, 0)), market, self.engine, self._draws, self._walk, self.next_ns
+        )
 
     def act(self, now_ns: int) -> None:
         """Perform the action due at ``next_ns``, stamped with that time (``now_ns`` only says that it has come).
@@ -125,10 +135,13 @@ class Flow:
         now_ms = due // 1_000_000
         if due == self._next_step:
             self._next_step += self._step_ns
-            self._step(now_ms)
-        else:
+            self._step(due)
+        elif due == self._next_taker:
             self._next_taker += self._wait()
             self._take(now_ms)
+        else:
+            self._crowd.act({_BID: self._bids.touch, _ASK: self._asks.touch}, self._latent)
+        self.next_ns = min(self._next_step, self._next_taker, self._crowd.next_ns)
 
     def run_until(self, now_ns: int, limit: int) -> bool:
         """Up to ``limit`` due actions; whether none is left due."""
@@ -147,7 +160,9 @@ class Flow:
     # --- the book --------------------------------------------------------------------------------------------------
 
     def _wait(self) -> int:
-        return max(1, int(self._draws.waits.next() / self.profile.taker_rate * 1e9))
+        share, after_s = self.profile.burst
+        mean_s = after_s if share and self._draws.bursts.next() < share else self.profile.lone_gap_s
+        return max(1, int(self._draws.waits.next() * mean_s * 1e9))
 
     def _size(self, place: int) -> int:
         return self._sizes[(place * 31 + self._steps * 17) & 4095]
@@ -159,6 +174,10 @@ class Flow:
         if engine.would_trade(wall.side, price):
             self._sweep(wall.side, price, now_ms)
         return engine.place(now_ms, None, wall.side, price, lots, order_id=self._id()).order_id
+
+    def _rest(self, side: Side, price: int, lots: int, now_ms: int) -> str:
+        """As ``_place``, at a plain price."""
+        return self._place(self._bids if side is _BID else self._asks, -side.sign * price, lots, now_ms)
 
     def _sweep(self, side: Side, price: int, now_ms: int) -> None:
         found = self.engine.fillable(side, price, _EVERYTHING)
@@ -176,16 +195,19 @@ class Flow:
         """Distance (sign x ticks) of ladder level ``level``."""
         return level * self._gap + self._offsets[level & 1023]
 
-    def _step(self, now_ms: int) -> None:
+    def _step(self, due: int) -> None:
+        now_ms = due // 1_000_000
         first = not self._steps
         self._steps += 1
-        self._latent *= math.exp(self._step_sd * self._draws.steps.next() - 0.5 * self._step_sd**2)
-        low, high = self.profile.half_spread
+        self._latent *= math.exp(self._walk.next())
+        spreads = self.profile.half_spreads
         if first or abs(self._latent - self._quoted) >= self._requote:
-            half = (low if low == high else low + (high - low) * self._draws.spreads.next()) * self._latent
+            half = recorded.quantile(spreads, self._draws.spreads.next() if len(spreads) > 1 else 0.0) * self._latent
             width = max(1, round(2 * half))
             bid = max(1, round(self._latent - width / 2))
             if first:
+                ladder_end = self.profile.depth * self._gap / self._latent
+                self._crowd.open(due, {_BID: -bid, _ASK: bid + width}, ladder_end)
                 for wall, touch in ((self._bids, -bid), (self._asks, bid + width)):
                     self._open(wall, touch, now_ms)
             else:
@@ -226,6 +248,8 @@ class Flow:
         if touch == wall.touch:
             return
         engine = self.engine
+        if touch > wall.touch:
+            self._crowd.make_way(wall.side, touch, now_ms)
         while wall.first <= wall.last and self._ladder(wall.first) <= touch:
             engine.cancel(now_ms, wall.levels.pop(wall.first))
             wall.first += 1
@@ -258,6 +282,8 @@ class Flow:
     def _take(self, now_ms: int) -> None:
         self.takers += 1
         buys = self._draws.coins.next() < 0.5
+        if self.profile.informed and self._draws.informed.next() < self.profile.informed:
+            buys = self._walk.ahead > 0
         reach = self._draws.reaches.next()
         wall = self._asks if buys else self._bids
         side = _BID if buys else _ASK

@@ -1,8 +1,8 @@
 """The hour before the doors opened: 1-minute candles and the last public trades, from the market's own seed (pure).
 
-The exchange should look as if it had been running. The path is the profile's own walk, drawn backwards from the
-starting price; the trades are the profile's takers on that path. Candles are those of the mid: cheap, and their
-volatility is the profile's truth.
+The exchange should look as if it had been running. The path is that of the pair's assets (``walk.py``), drawn
+backwards from the starting price; the trades are the profile's takers on that path. Candles are those of the mid:
+cheap, and their volatility is the market's truth.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from lunomm.market.rules import Side
 from lunomm.simulator.profiles import Market, Profile
 from lunomm.simulator.public_tape import MAX_TRADES, MINUTE_MS, Bar, Print
+from lunomm.simulator.walk import past_path
 
 HOUR_S = 3600
 
@@ -27,13 +28,15 @@ class History(NamedTuple):
     next_trade: int
 
 
-def past_hour(profile: Profile, market: Market, rng: np.random.Generator, opening_ms: int, first_trade: int) -> History:
+def past_hour(
+    profile: Profile, market: Market, rng: np.random.Generator, seed: int, opening_ms: int, first_trade: int
+) -> History:
     """Draw the hour (begun on a full minute) that ends at ``opening_ms`` with the market's starting price."""
     rules = market.rules
     price = float(market.price) * 10.0**rules.price_scale
     begin_ms = opening_ms - opening_ms % MINUTE_MS - HOUR_S * 1000
     seconds = -(-(opening_ms - begin_ms) // 1000)
-    back = np.exp(np.cumsum(profile.sigma * rng.standard_normal(seconds)))
+    back = past_path(seed, rules.base, rules.counter, seconds)
     # mids[i]: the mid i seconds after the hour began; the last one is the opening price.
     mids = np.concatenate([back[::-1], [1.0]]) * price
     span_s = (opening_ms - begin_ms) / 1000
@@ -61,7 +64,7 @@ def past_hour(profile: Profile, market: Market, rng: np.random.Generator, openin
 
 def _depths(profile: Profile, rng: np.random.Generator, mid: float, side: Side) -> list[int]:
     """The prices, ticks, that one taker of ``side`` reaches, nearest first; none where its limit finds nobody."""
-    half = max(0.5, mid * sum(profile.half_spread) / 2)
+    half = max(0.5, mid * sum(profile.half_spreads) / len(profile.half_spreads))
     depths = [half]
     if profile.kappa is not None:
         limit = float(rng.exponential()) * mid / profile.kappa

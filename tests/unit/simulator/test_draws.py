@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from lunomm.simulator.draws import Numbers, draws
+from lunomm.simulator.draws import Numbers, asset_rng, draws
 
 
 def test_equal_seeds_equal_numbers_and_one_stream_does_not_move_another() -> None:
     one, two = draws(7, "XBTMYR"), draws(7, "XBTMYR")
     for _ in range(2000):
-        one.waits.next()
+        one.coins.next()
         one.ids.getrandbits(63)
-    assert [one.steps.next() for _ in range(1500)] == [two.steps.next() for _ in range(1500)]
+    assert [one.waits.next() for _ in range(1500)] == [two.waits.next() for _ in range(1500)]
     assert one.sizes == two.sizes
 
 
 def test_seeds_and_pairs_give_different_numbers() -> None:
-    firsts = {draws(seed, pair).steps.next() for seed in (0, 1, 2**62) for pair in ("XBTMYR", "XBTZAR", "ids")}
+    firsts = {draws(seed, pair).waits.next() for seed in (0, 1, 2**62) for pair in ("XBTMYR", "XBTZAR", "ids")}
     assert len(firsts) == 9
 
 
@@ -34,3 +34,14 @@ def test_bits() -> None:
     for k in (0, 64):
         with pytest.raises(ValueError, match="bits"):
             ids.getrandbits(k)
+
+
+def test_an_assets_walk_depends_on_the_seed_the_asset_and_the_direction_only() -> None:
+    firsts = {
+        asset_rng(seed, asset, past=past).random()
+        for seed in (1, 2)
+        for asset in ("XBT", "ZAR")
+        for past in (False, True)
+    }
+    assert len(firsts) == 8
+    assert asset_rng(1, "XBT").random() == asset_rng(1, "XBT").random()

@@ -73,7 +73,7 @@ def test_another_seed_gives_another_market() -> None:
 
 def test_markets_of_one_seed_do_not_share_their_numbers() -> None:
     first, second = draws(1, "XBTMYR"), draws(1, "ETHMYR")
-    assert [first.steps.next() for _ in range(5)] != [second.steps.next() for _ in range(5)]
+    assert [first.waits.next() for _ in range(5)] != [second.waits.next() for _ in range(5)]
 
 
 def test_acting_before_time_is_an_error() -> None:
@@ -263,7 +263,7 @@ def test_first_fill_of_default_quotes_takes_about_twenty_seconds() -> None:
 
 def test_an_hour_of_theory_is_estimated_back_within_its_own_intervals() -> None:
     """Sigma, A and kappa of fresh seeds, each inside its own 95 % interval; 40 seeds need 34, 6 need 4 each."""
-    truth = profiles.PROFILES["theory"]
+    truth, sigma = profiles.PROFILES["theory"], profiles.CATALOGUE["XBTMYR"].sigma
     assert truth.kappa is not None and truth.intensity is not None
     hits = {"sigma": 0, "A": 0, "kappa": 0}
     for seed in range(100, 106):
@@ -282,7 +282,7 @@ def test_an_hour_of_theory_is_estimated_back_within_its_own_intervals() -> None:
         assert found.kappa_low is not None and found.kappa_high is not None
         assert found.intensity_low is not None and found.intensity_high is not None
         kappa = truth.kappa / flow.engine.rules.price_float(flow.mid_ticks)
-        hits["sigma"] += abs(found.sigma - truth.sigma) <= 1.96 * found.sigma_se
+        hits["sigma"] += abs(found.sigma - sigma) <= 1.96 * found.sigma_se
         hits["A"] += found.intensity_low <= truth.intensity <= found.intensity_high
         hits["kappa"] += found.kappa_low <= kappa <= found.kappa_high
     assert min(hits.values()) >= 4, hits
@@ -291,8 +291,8 @@ def test_an_hour_of_theory_is_estimated_back_within_its_own_intervals() -> None:
 @pytest.mark.parametrize("name", list(profiles.PROFILES))
 def test_the_stated_truth_is_the_profiles(name: str) -> None:
     profile = profiles.PROFILES[name]
-    stated = profiles.truth(profile, 300_000.0)
-    assert stated["sigma"] == pytest.approx(profile.sigma_daily / math.sqrt(86_400))
+    stated = profiles.truth(profile, profiles.CATALOGUE["XBTMYR"])
+    assert stated["sigma"] == pytest.approx(0.025 / math.sqrt(86_400))
     assert stated["taker_orders_per_s"] == profile.taker_rate
     if name == "theory":
         assert stated["kappa"] == pytest.approx(1 / 300)
@@ -317,7 +317,7 @@ def test_the_past_hour_has_the_profiles_volatility_and_enough_takers_to_start_fr
         assert len({trade.timestamp for trade in past}) >= 10
         assert past[0].timestamp <= now_ms
         assert float(bars[-1].close) == pytest.approx(300_000, rel=1e-9)
-    assert math.sqrt(total / 8) == pytest.approx(profiles.PROFILES["theory"].sigma, rel=0.1)
+    assert math.sqrt(total / 8) == pytest.approx(profiles.CATALOGUE["XBTMYR"].sigma, rel=0.1)
 
 
 # --- the catalogue ----------------------------------------------------------------------------------------------------
