@@ -24,8 +24,8 @@ from lunomm.errors import BusError, UsageError
 from lunomm.options import QuoteOptions
 from lunomm.quoting.avellaneda_stoikov import SpreadFormula
 from lunomm.quoting.intents import WantedQuotes
-from lunomm.quoting.plan import QuoterOptions
 from lunomm.quoting.quoter import Quoter
+from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.sizing import MinSizePolicy, SizeRule
 from lunomm.views.quote import QuoteView, quote_data, quote_line, quote_screen
 

@@ -1,5 +1,9 @@
 """One look at everything: from market, estimates, inventory and money to a plan for each side, and what to warn
-about."""
+about.
+
+:func:`price_and_size` is the one path from a frozen situation to quotes: the running quoter, `explain` without a
+market, tapes and backtests all take it.
+"""
 
 from __future__ import annotations
 
@@ -7,71 +11,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from lunomm.errors import UsageError
 from lunomm.market.records import Tick
 from lunomm.market.rules import PairRules, Side
-from lunomm.quoting.avellaneda_stoikov import Model, SpreadFormula, evaluate, finite
+from lunomm.quoting.avellaneda_stoikov import Model, finite
 from lunomm.quoting.estimates import InUse
 from lunomm.quoting.inputs import Account
 from lunomm.quoting.intents import Why
+from lunomm.quoting.models import Market, price
 from lunomm.quoting.pricing import SidePrice, Touch, half_spread, price_sides
+from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.side import Plan
-from lunomm.quoting.sizing import (
-    MAX_LOTS,
-    Lot,
-    MinSizePolicy,
-    Sized,
-    SizeRule,
-    affordable_steps,
-    cap,
-    shape,
-    to_steps,
-)
+from lunomm.quoting.sizing import MAX_LOTS, Lot, Sized, SizeRule, affordable_steps, cap, shape, to_steps
 from lunomm.quoting.timing import Priced
+
+__all__ = ["Picture", "QuoterOptions", "Situation", "picture", "price_and_size", "warnings"]
 
 
 @dataclass(frozen=True)
-class QuoterOptions:
-    """The user's inputs. order_size: base. min_spread: fraction of the fair price. eta: 1/lot. kappa_prior: 1/price.
+class Situation:
+    """All that a quote depends on at one instant, beside the options and the pair's rules.
 
-    inventory_target: ``50%`` or ``0.05XBT``; None = as the gateway keeps it. *_s: exchange seconds.
-
-    Raises:
-        UsageError: a value out of its range.
+    lot: base. lots: (position - target)/lot. bound: position limit in lots, None = none. capital: all that is owned,
+    base. maker_fee: fraction. rooms: base each side may still add. spendable: counter a bid, base an ask may use. None
+    in either = without limit.
     """
 
-    order_size: Decimal = Decimal(1)
-    gamma: float = 1.0
-    eta: float = -0.005
-    min_spread: float = 0.0
-    order_refresh_rate_s: float = 60.0
-    filled_order_delay_s: float = 60.0
-    max_order_age_s: float = 1800.0
-    horizon_s: float = 86_400.0
-    spread_formula: SpreadFormula = SpreadFormula.PAPER
-    size_rule: SizeRule = SizeRule.DECAY
-    reprice_at: float = 0.5
-    inventory_target: str | None = None
-    kappa_prior: float | None = None
-    min_size_policy: MinSizePolicy = MinSizePolicy.FLOOR
-
-    def __post_init__(self) -> None:
-        if not (self.order_size.is_finite() and self.order_size > 0):
-            raise UsageError(f"order size must be a positive amount: {self.order_size}")
-        for name, value, above in (
-            ("gamma", self.gamma, False),
-            ("min_spread", self.min_spread, False),
-            ("order_refresh_rate_s", self.order_refresh_rate_s, False),
-            ("filled_order_delay_s", self.filled_order_delay_s, False),
-            ("reprice_at", self.reprice_at, False),
-            ("max_order_age_s", self.max_order_age_s, True),
-            ("horizon_s", self.horizon_s, True),
-            ("kappa_prior", 1.0 if self.kappa_prior is None else self.kappa_prior, True),
-        ):
-            if not (value > 0.0 or (value == 0.0 and not above)) or value == float("inf"):
-                raise UsageError(f"{name} must be finite and {'above' if above else 'at least'} 0: {value}")
-        if self.eta != self.eta or abs(self.eta) == float("inf"):
-            raise UsageError(f"eta must be finite: {self.eta}")
+    market: Market
+    touch: Touch
+    lot: Decimal
+    lots: float
+    position: Decimal
+    maker_fee: Decimal
+    bound: float | None
+    capital: float | None
+    rooms: Mapping[Side, Decimal | None]
+    spendable: Mapping[Side, Decimal | None]
 
 
 @dataclass(frozen=True)
@@ -86,6 +60,7 @@ class Picture:
     base: str
     order_size: Decimal
     plans: Mapping[Side, Plan]
+    maker_fee: Decimal = Decimal(0)
 
 
 def picture(
@@ -99,11 +74,15 @@ def picture(
     position: Decimal,
     account: Account,
     spendable: Mapping[Side, Decimal],
+    fair: float | None = None,
+    worth: Decimal | None = None,
 ) -> Picture:
     """Price and size both sides.
 
     Args:
         spendable: counter a bid, base an ask may use.
+        fair: the fair price to quote around, None = the mid.
+        worth: the account's whole value in base, for gamma relative to it.
 
     Raises:
         ModelError: anything the model cannot price: non-finite, out of range, or units that cannot be right.
@@ -112,55 +91,90 @@ def picture(
         raise ValueError("a tick without a two-sided fair market cannot be priced")
     excess = position - target
     limit = min(account.max_position, MAX_LOTS * lot.size)
-    lots = finite("inventory", float(excess) / float(lot.size))
-    bound = float(limit) / float(lot.size)
-    n = max(-bound, min(bound, lots))
-    model = evaluate(
-        fair=float(tick.fair_mid),
-        n=n,
-        gamma=options.gamma,
-        sigma_relative=estimates.sigma,
-        kappa=estimates.kappa,
-        tau=options.horizon_s,
-        formula=options.spread_formula,
-    )
-    touch = Touch(rules.bid_ticks(tick.fair_best_bid), rules.ask_ticks(tick.fair_best_ask))
-    fee = float(account.maker_fee)
-    prices = price_sides(model, rules, touch, maker_fee=fee, min_spread=options.min_spread)
-    sizes = shape(n, float(lot.size), options.eta, options.size_rule)
     # The gateway counts its limit from the target it keeps, which the user may have overridden here: both hold.
     kept = position - account.inventory_target
-    rooms = (min(limit - excess, account.max_position - kept), min(limit + excess, account.max_position + kept))
-    priced = Priced(model.fair, half_spread(model, fee, options.min_spread), position)
+    situation = Situation(
+        market=Market(
+            fair=float(tick.fair_mid) if fair is None else fair,
+            sigma=estimates.sigma,
+            kappa=estimates.kappa,
+            intensity=estimates.intensity,
+        ),
+        touch=Touch(rules.bid_ticks(tick.fair_best_bid), rules.ask_ticks(tick.fair_best_ask)),
+        lot=lot.size,
+        lots=finite("inventory", float(excess) / float(lot.size)),
+        position=position,
+        maker_fee=account.maker_fee,
+        bound=float(limit) / float(lot.size),
+        capital=None if worth is None else float(worth),
+        rooms={
+            Side.BID: min(limit - excess, account.max_position - kept),
+            Side.ASK: min(limit + excess, account.max_position + kept),
+        },
+        spendable=spendable,
+    )
+    model, plans = price_and_size(options, rules, situation)
+    return Picture(
+        model, lot, situation.lots, position, target, rules.base, options.order_size, plans, account.maker_fee
+    )
+
+
+def price_and_size(options: QuoterOptions, rules: PairRules, seen: Situation) -> tuple[Model, dict[Side, Plan]]:
+    """The model before fees, and both sides' plans.
+
+    Raises:
+        ModelError: as :func:`picture`.
+    """
+    bound, lot = seen.bound, float(seen.lot)
+    n = seen.lots if bound is None else max(-bound, min(bound, seen.lots))
+    fee = 0.0 if options.ignore_fees else float(seen.maker_fee)
+    model, after_fee = (
+        price(options.taste(), seen.market, n=n, lot=lot, capital=seen.capital, bound=bound, cost=cost)
+        for cost in (0.0, fee * seen.market.fair)
+    )
+    prices = price_sides(
+        model,
+        rules,
+        seen.touch,
+        maker_fee=fee,
+        min_spread=options.min_spread,
+        max_spread=options.max_spread,
+        no_improve=options.no_improve,
+        after_fee=after_fee,
+    )
+    sizes = shape(n, lot, options.eta, options.size_rule)
+    half = half_spread(after_fee, fee, options.min_spread, options.max_spread)
+    priced = Priced(model.fair, half, seen.position)
     plans = {
-        side: _plan(side, price, size, room, spendable[side], options, rules, account.maker_fee, priced)
-        for side, price, size, room in zip((Side.BID, Side.ASK), prices, sizes, rooms, strict=True)
+        side: _plan(side, found, size, seen, options, rules, priced)
+        for side, found, size in zip((Side.BID, Side.ASK), prices, sizes, strict=True)
     }
-    return Picture(model, lot, lots, position, target, rules.base, options.order_size, plans)
+    return model, plans
 
 
 def _plan(
     side: Side,
-    price: SidePrice,
+    found: SidePrice,
     size: float,
-    room: Decimal,
-    spendable: Decimal,
+    seen: Situation,
     options: QuoterOptions,
     rules: PairRules,
-    maker_fee: Decimal,
     priced: Priced,
 ) -> Plan:
-    if price.ticks is None:
-        return Plan(None, Decimal(0), priced, price.steps, size, price.why, price.detail)
-    exact = rules.price(price.ticks)
+    if found.ticks is None:
+        return Plan(None, Decimal(0), priced, found.steps, size, found.why, found.detail)
+    exact = rules.price(found.ticks)
     sized = to_steps(size, rules, options.min_size_policy)
-    sized = cap(sized, rules.floor_lots(max(room, Decimal(0))), rules, Why.POSITION_LIMIT, "the position limit")
-    if side is Side.ASK:
+    room, spendable = seen.rooms[side], seen.spendable[side]
+    if room is not None:
+        steps = rules.floor_lots(max(room, Decimal(0)))
+        sized = cap(sized, steps, rules, Why.POSITION_LIMIT, "the position limit")
+    if spendable is not None and side is Side.ASK:
         sized = cap(sized, rules.floor_lots(spendable), rules, Why.NO_BALANCE, f"the free {rules.base}")
-    else:
-        steps = affordable_steps(spendable, exact, maker_fee, rules)
+    elif spendable is not None:
+        steps = affordable_steps(spendable, exact, seen.maker_fee, rules)
         sized = cap(sized, steps, rules, Why.NO_BALANCE, f"the free {rules.counter}")
-    return _sized_plan(exact, sized, rules, price, size, priced)
+    return _sized_plan(exact, sized, rules, found, size, priced)
 
 
 def _sized_plan(exact: Decimal, sized: Sized, rules: PairRules, price: SidePrice, size: float, priced: Priced) -> Plan:
@@ -172,18 +186,38 @@ def _sized_plan(exact: Decimal, sized: Sized, rules: PairRules, price: SidePrice
 
 def warnings(options: QuoterOptions, found: Picture | None, estimates: InUse | None) -> list[str]:
     """What a reader of the quotes must know; the complete list each time."""
-    said: list[str] = []
-    if options.size_rule is SizeRule.LITERAL and options.eta < 0:
-        said.append(
-            f"size rule literal with eta {options.eta:g}: sizes grow with inventory; --size-rule decay shrinks them"
+    said = [] if found is None else model_warnings(options, found.model, found.maker_fee)
+    if found is None:
+        said += size_warnings(options)
+    elif found.lot.bound is not None:
+        asked = f"{found.order_size} {found.base}"
+        said.insert(
+            len(size_warnings(options)),
+            f"order_size {asked} is {found.lot.bound}: quoting {found.lot.size.normalize():f}",
         )
-    if found is not None:
-        if found.lot.bound is not None:
-            asked = f"{found.order_size} {found.base}"
-            said.append(f"order_size {asked} is {found.lot.bound}: quoting {found.lot.size.normalize():f}")
-        flip = found.model.n_flip
-        if flip is not None and flip < 1.0:
-            said.append(f"one lot flips the book (n_flip {flip:.2f}): lower --gamma or shorten --horizon-s")
     if estimates is not None:
         said += estimates.warnings
+    return said
+
+
+def size_warnings(options: QuoterOptions) -> list[str]:
+    """What the options alone give cause to say."""
+    if options.size_rule is SizeRule.LITERAL and options.eta < 0:
+        return [
+            f"size rule literal with eta {options.eta:g}: sizes grow with inventory; --size-rule decay shrinks them"
+        ]
+    return []
+
+
+def model_warnings(options: QuoterOptions, model: Model, maker_fee: Decimal) -> list[str]:
+    """What must be known of these prices; the same for a running quoter and for `explain`."""
+    said = size_warnings(options)
+    if options.ignore_fees and maker_fee > 0:
+        said.append(
+            f"maker fees are ignored: a round trip costs {2e4 * float(maker_fee):.1f} bp, the model's spread is "
+            f"{model.spread_bps:.1f} bp"
+        )
+    flip = model.n_flip
+    if flip is not None and flip < 1.0:
+        said.append(f"one lot flips the book (n_flip {flip:.2f}): lower --gamma or shorten --horizon-s")
     return said

@@ -31,7 +31,8 @@ from lunomm.quoting.freshness import Freshness
 from lunomm.quoting.holdings import Holdings, plausible
 from lunomm.quoting.inputs import Account, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
-from lunomm.quoting.plan import Picture, QuoterOptions
+from lunomm.quoting.plan import Picture
+from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.side import Plan, SideState, intent_id, seconds
 from lunomm.quoting.sizing import Lot, effective_lot
 from lunomm.quoting.target import check_asset, parse_target, target_base, total_base

@@ -17,7 +17,8 @@ from lunomm.quoting.avellaneda_stoikov import SpreadFormula, evaluate, intensity
 from lunomm.quoting.inputs import Account, Balance, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import WantedQuotes, Why
 from lunomm.quoting.pricing import Touch, half_spread, price_sides
-from lunomm.quoting.quoter import Quoter, QuoterOptions
+from lunomm.quoting.quoter import Quoter
+from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.sizing import MinSizePolicy, SizeRule, effective_lot, shape, to_steps
 
 PAIR = "XBTMYR"

@@ -13,7 +13,8 @@ from lunomm.market.records import BookState, Estimates, Tick, Verdict
 from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.inputs import Account, Balance, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes
-from lunomm.quoting.quoter import Quoter, QuoterOptions
+from lunomm.quoting.quoter import Quoter
+from lunomm.quoting.quoter_options import QuoterOptions
 
 PAIR = "XBTMYR"
 START_MS = 1_800_000_000_000

@@ -9,7 +9,8 @@ from lunomm.errors import ModelError
 from lunomm.market.rules import Side
 from lunomm.quoting.estimates import InUse
 from lunomm.quoting.intents import Why
-from lunomm.quoting.plan import Picture, QuoterOptions, picture, warnings
+from lunomm.quoting.plan import Picture, picture, warnings
+from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.sizing import Lot
 
 USED = InUse(DAY_SIGMA, 1 / 300, 0.09, "live")

@@ -12,7 +12,8 @@ from lunomm.market.records import BookState, Params, Verdict
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Balance, OrderState, UpdateKind
 from lunomm.quoting.intents import Why
-from lunomm.quoting.quoter import Quoter, QuoterOptions
+from lunomm.quoting.quoter import Quoter
+from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.sizing import SizeRule
 
 BID, ASK = Side.BID, Side.ASK
