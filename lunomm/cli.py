@@ -153,6 +153,9 @@ def calibrate(
     watch: o.Watch = False,
     tape: o.Tapes = None,
     kappa_prior: o.KappaPrior = None,
+    estimator: o.Estimator = "exposure",
+    weight: o.Weight = "order",
+    plot: o.Plot = None,
     mode: o.Mode = None,
     url: o.Url = None,
     json: o.Json = False,
@@ -160,7 +163,15 @@ def calibrate(
     debug: o.Debug = False,
 ) -> None:
     """Prints kappa, A and sigma with intervals and a verdict -> PARAMS."""
-    options = c.CalibrateOptions(minutes=minutes, watch=watch, tape=tuple(tape or ()), kappa_prior=kappa_prior)
+    options = c.CalibrateOptions(
+        minutes=minutes,
+        watch=watch,
+        tape=tuple(tape or ()),
+        kappa_prior=kappa_prior,
+        estimator=cast(Any, estimator),
+        weight=cast(Any, weight),
+        plot=plot,
+    )
     env = c.environment()
     # Tapes touch neither an exchange nor Redis: any mode will do.
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug, venue=not tape)

@@ -130,8 +130,11 @@ Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one wher
 Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as venue `tape`")]
 Once = Annotated[bool, _flag("--once", "print once, even in a terminal")]
 Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
-Minutes = Annotated[float, _float("--minutes", "lookback, minutes")]
 Reason = Annotated[str, _text("--reason", "why, for the journal", metavar="TEXT")]
+Minutes = Annotated[float, _float("--minutes", "how long to collect where no book runs, minutes")]
+Estimator = Annotated[str, _text("--estimator", "of kappa and A", metavar="exposure|touch|depth|loglin|seed")]
+Weight = Annotated[str, _text("--weight", "a taker order counts once or by its size", metavar="order|size")]
+Plot = Annotated[Path | None, _text("--plot", "SVG to write: intensity, volatility, hours", metavar="FILE")]
 Force = Annotated[bool, _flag("--force", "even while a piece of a live venue runs")]
 
 # The experiment's: no variable behind them, so that nothing in the environment changes a published figure.
@@ -158,6 +161,8 @@ Strategies = Annotated[
 PaperFills = Annotated[
     str, typer.Option("--fills", metavar="linear|exponential|poisson", help="how an intensity becomes fills")
 ]
-Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="draw one run of the first strategy")]
+PaperPlot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.svg", help="draw one run of the first strategy")
+]
 PlainJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, errors too")]
 PlainDebug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]

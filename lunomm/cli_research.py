@@ -25,7 +25,7 @@ def simulate(
     seed: o.PaperSeed = 1,
     strategy: o.Strategies = None,
     fills: o.PaperFills = "linear",
-    plot: o.Plot = None,
+    plot: o.PaperPlot = None,
     json: o.PlainJson = False,
     debug: o.PlainDebug = False,
 ) -> None:

@@ -183,19 +183,34 @@ class ExchangeOptions:
 
 @dataclass(frozen=True)
 class CalibrateOptions:
-    """minutes: lookback. tape: files instead of the bus. kappa_prior: 1/price, what to fall back on."""
+    """minutes: how long to collect where no book runs. tape: files instead of the bus. kappa_prior: 1/price, believed
+    beforehand and worth five taker orders. plot: SVG to write."""
 
     minutes: float = 10
     watch: bool = False
     tape: tuple[Path, ...] = ()
     kappa_prior: float | None = None
+    estimator: Literal["exposure", "touch", "depth", "loglin", "seed"] = "exposure"
+    weight: Literal["order", "size"] = "order"
+    plot: Path | None = None
 
     def __post_init__(self) -> None:
         _check("--minutes", self.minutes, 0.5, 7 * 1440)
         if self.kappa_prior is not None:
             _check("--kappa-prior", self.kappa_prior, 0, 1e12, open_low=True)
+        _choice("--estimator", self.estimator, ("exposure", "touch", "depth", "loglin", "seed"))
+        _choice("--weight", self.weight, ("order", "size"))
+        if self.weight == "size" and self.estimator in ("loglin", "seed"):
+            raise UsageError(
+                f"--weight size: {self.estimator} knows no weights. Use it with --estimator exposure, touch or depth"
+            )
+        if self.kappa_prior is not None and self.estimator != "exposure":
+            raise UsageError(f"--kappa-prior: {self.estimator} takes none. Use it with --estimator exposure")
         for path in self.tape:
             _check_tape(path)
+        if self.plot is not None and (self.watch or not self.plot.absolute().parent.is_dir()):
+            reason = "not with --watch" if self.watch else "no such folder"
+            raise UsageError(f"--plot: {show(str(self.plot))}: {reason}. Give the SVG file to write")
 
 
 STRATEGIES = ("inventory", "symmetric", "glft")

@@ -10,28 +10,35 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
 from lunomm.bus.channels import GRID, HEALTH, PARAMS, RULES, TRADES, health_key
 from lunomm.bus.client import Bus
+from lunomm.commands.calibration_data import hours_data, params_data
 from lunomm.commands.piece import Piece, open_piece
-from lunomm.commands.present import put_line
-from lunomm.commands.tape_calibration import tapes_params
+from lunomm.commands.present import put_line, say
+from lunomm.commands.tape_calibration import read_tapes
 from lunomm.config import BookOptions, CalibrateOptions, Common
-from lunomm.errors import BusError
-from lunomm.market.calibration import LOOKBACK_S, MAX_LOOKBACK_MS, calibrate
+from lunomm.errors import BusError, UsageError
+from lunomm.market.calibration import LOOKBACK_S, MAX_LOOKBACK_MS, calibrate, fed
+from lunomm.market.hours import by_hour, vol_path
+from lunomm.market.judgement import TRUSTED, Method
+from lunomm.market.reach import reach_curve
 from lunomm.market.records import GridRow, Params, TakerOrder, Verdict
 from lunomm.market.rules import PairRules
-from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen, inverse_kappa, sigma_daily
+from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen, inverse_kappa
 
 AGAIN_S = 60.0
 EARLY_S = 5.0
 """How often a watching calibrate tries until its first usable verdict; from then on every ``AGAIN_S``."""
 LOOK_S = 1.0
 """How often a collecting calibrate judges what it has."""
-PRINTED_HEIGHT = 30
+PRINTED_HEIGHT = 60
+
+Found = tuple[CalibrateView, list[TakerOrder], list[GridRow]]
 
 
 async def run(common: Common, pairs: Sequence[str], options: CalibrateOptions) -> dict[str, Any] | None:
@@ -44,64 +51,68 @@ async def run(common: Common, pairs: Sequence[str], options: CalibrateOptions) -
     """
     pair = pairs[0]
     if options.tape:
-        params, rules = tapes_params(options.tape, pair, kappa_prior=options.kappa_prior)
-        view = CalibrateView(pair, params.provenance, params, rules.counter)
-        return _finished(common, view)
+        read = await read_tapes(options.tape, pair, bar=not common.json, for_s=common.for_s)
+        view = _view(read.params(method_of(options)), read.provenance, read.rules, note=read.stopped)
+        return _finished(common, view, options, read.orders, read.rows)
     async with open_piece("calibrate", common, (pair,), lease=False) as piece:
         if options.watch:
             await _watch(piece, pair, options)
             return None
         book = await piece.bus.get(HEALTH, pair, name=health_key("book", pair))
         if book is not None:
-            view = await _from_book(piece.bus, pair, options)
+            view, orders, rows = await _from_book(piece.bus, pair, options)
         else:
-            view = await _from_stream(piece, pair, options)
-    return _finished(common, view)
+            view, orders, rows = await _from_stream(piece, pair, options)
+    return _finished(common, view, options, orders, rows)
 
 
-def _finished(common: Common, view: CalibrateView) -> dict[str, Any]:
+def method_of(options: CalibrateOptions) -> Method:
+    """How kappa and A are found, as the options say."""
+    return Method(options.estimator, options.weight, options.kappa_prior)
+
+
+def _view(params: Params, source: str, rules: PairRules, *, note: str = "") -> CalibrateView:
+    return CalibrateView(params.pair, source, params, rules.counter, note=note, rules=rules)
+
+
+def _finished(
+    common: Common,
+    view: CalibrateView,
+    options: CalibrateOptions,
+    orders: Sequence[TakerOrder],
+    rows: Sequence[GridRow],
+) -> dict[str, Any]:
     assert view.params is not None
+    view = replace(view, hours=tuple(by_hour(orders, rows)))
+    if options.plot is not None:
+        _plot(options, view, orders, rows)
     if not common.json:
         console = Console()
         plain = Console(width=max(console.width, 80), height=PRINTED_HEIGHT, file=sys.stdout)
         with plain.capture() as captured:
             plain.print(calibrate_screen(view))
         put_line(captured.get().rstrip("\n"))
-    return params_data(view.params)
+    assert view.params is not None
+    return {**params_data(view.params), "hours": hours_data(view.hours)}
 
 
-def params_data(params: Params) -> dict[str, Any]:
-    """What ``--json`` prints. kappa: 1/price in the pair's counter currency; sigma: relative per sqrt(s)."""
-    known = params.estimates
-    depth = inverse_kappa(known.kappa, params.mid)
-    daily = sigma_daily(known.sigma)
-    return {
-        "pair": params.pair,
-        "at_ms": params.at_ms,
-        "provenance": params.provenance,
-        "in_sample": params.in_sample,
-        "mid": params.mid,
-        "kappa": known.kappa,
-        "kappa_low": known.kappa_low,
-        "kappa_high": known.kappa_high,
-        "inv_kappa_bp": None if depth is None else depth * 1e4,
-        "intensity": known.intensity,
-        "intensity_low": known.intensity_low,
-        "intensity_high": known.intensity_high,
-        "sigma": known.sigma,
-        "sigma_low": params.sigma_low,
-        "sigma_high": params.sigma_high,
-        "sigma_daily_percent": None if daily is None else daily * 100,
-        "taker_orders": known.sample,
-        "fills": params.fills,
-        "own_hits": params.own_hits,
-        "touch_share": known.touch_share,
-        "ks": params.ks,
-        "ks_rejects": params.ks_rejects,
-        "window_s": known.window_s,
-        "verdict": known.verdict.value,
-        "reason": known.reason,
-    }
+def _plot(
+    options: CalibrateOptions, view: CalibrateView, orders: Sequence[TakerOrder], rows: Sequence[GridRow]
+) -> None:
+    from lunomm.views.calibration_plot import calibration_svg
+
+    assert view.params is not None and view.rules is not None and options.plot is not None
+    path = options.plot
+    window_s = max(view.params.estimates.window_s, 1.0)
+    calibrator = fed(orders, rows, view.rules, lookback_s=window_s, method=method_of(options))
+    window = calibrator.window()
+    reached = reach_curve(window) if window is not None else []
+    drawn = calibration_svg(view.params, calibrator.judged(window).fit, reached, vol_path(rows), view.hours)
+    try:
+        path.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--plot: cannot write {path}: {error.strerror}. Give another file") from None
+    say(f"wrote {path}")
 
 
 # --- from a running book ---------------------------------------------------------------------------------------------
@@ -140,7 +151,7 @@ class Stored:
             self.rows,
             rules,
             lookback_s=LOOKBACK_S,
-            prior_kappa=options.kappa_prior,
+            method=method_of(options),
             provenance=provenance,
         )
 
@@ -150,12 +161,12 @@ async def _rules(bus: Bus, pair: str) -> PairRules | None:
 
 
 async def keep(bus: Bus, params: Params) -> None:
-    """Write PARAMS; a calibration that says NO never replaces an older one that said more."""
-    if params.estimates.verdict is not Verdict.NO:
+    """Write PARAMS; a calibration that says NO, or one for comparison, never replaces one that can be quoted from."""
+    if params.estimates.verdict is not Verdict.NO and params.estimator in TRUSTED:
         await bus.put(PARAMS, params)
 
 
-async def _from_book(bus: Bus, pair: str, options: CalibrateOptions) -> CalibrateView:
+async def _from_book(bus: Bus, pair: str, options: CalibrateOptions) -> Found:
     rules = await _rules(bus, pair)
     if rules is None:
         raise BusError(f"{pair}: a book runs but has not published its rules yet. Try again in a few seconds")
@@ -163,7 +174,7 @@ async def _from_book(bus: Bus, pair: str, options: CalibrateOptions) -> Calibrat
     await stored.catch_up()
     params = stored.params(rules, options, "TRADES and GRID of the running book")
     await keep(bus, params)
-    return CalibrateView(pair, params.provenance, params, rules.counter)
+    return _view(params, params.provenance, rules), stored.orders, stored.rows
 
 
 async def _watch(piece: Piece, pair: str, options: CalibrateOptions) -> None:
@@ -175,8 +186,6 @@ async def _watch(piece: Piece, pair: str, options: CalibrateOptions) -> None:
     made_ns = [0]
 
     def view() -> CalibrateView:
-        from dataclasses import replace
-
         return replace(shown[0], at_age_ms=(time.monotonic_ns() - made_ns[0]) / 1e6 if made_ns[0] else None)
 
     async def again() -> None:
@@ -229,7 +238,7 @@ def _view_data(view: CalibrateView) -> dict[str, Any]:
 # --- from the market stream ------------------------------------------------------------------------------------------
 
 
-async def _from_stream(piece: Piece, pair: str, options: CalibrateOptions) -> CalibrateView:
+async def _from_stream(piece: Piece, pair: str, options: CalibrateOptions) -> Found:
     """Watch the market until the verdict is GO, the minutes are over, or it is stopped; then judge what there is."""
     from lunomm.commands.feed import Feed, Venue, new_rest, read_rules
 
@@ -251,7 +260,7 @@ async def _from_stream(piece: Piece, pair: str, options: CalibrateOptions) -> Ca
                 else:
                     rows.append(record)
             params = calibrate(
-                orders, rows, rules, prior_kappa=options.kappa_prior, provenance="market stream, own recording"
+                orders, rows, rules, method=method_of(options), provenance="market stream, own recording"
             )
             return CalibrateView(
                 pair, source, params, rules.counter, time.monotonic() - started, limit_s, note=feed.note
@@ -279,4 +288,4 @@ async def _from_stream(piece: Piece, pair: str, options: CalibrateOptions) -> Ca
         view = judge()
     assert view.params is not None
     await keep(piece.bus, view.params)
-    return CalibrateView(pair, source, view.params, rules.counter)
+    return _view(view.params, source, rules), orders, rows

@@ -61,6 +61,27 @@ def is_screen(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
+def progress_bar(label: str, total: int, *, shown: bool) -> Callable[[int], None]:
+    """A bar on stderr for work of a known size, in a terminal only; call what is returned with how much is done."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not shown or not is_screen(console):
+        return lambda done: None
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, auto_refresh=False, transient=True)
+    task = bar.add_task(label, total=total)
+    bar.start()
+
+    def show(done: int) -> None:
+        bar.update(task, completed=done)
+        bar.refresh()
+        if done >= total:
+            bar.stop()
+
+    return show
+
+
 class Presenter:
     """Shows one command until it stops.
 

@@ -11,6 +11,7 @@ from lunomm.bus.clock import Clock
 from lunomm.commands.tape_book import Player
 from lunomm.config import BookOptions
 from lunomm.market.calibration import calibrate
+from lunomm.market.judgement import Method
 from lunomm.market.records import GridRow, Params, TakerOrder, Tick
 from lunomm.tape.reader import read_tape
 
@@ -38,7 +39,7 @@ async def tape_params(tape: Path, pair: str, options: BookOptions, kappa_prior: 
         recording.rules,
         lookback_s=options.kappa_lookback_s,
         vol_window_s=options.vol_window_s,
-        prior_kappa=kappa_prior,
+        method=Method(prior_kappa=kappa_prior),
         provenance=PROVENANCE,
         in_sample=True,
     )

@@ -7,6 +7,9 @@ estimate needs the history of h:
     log L = n ln(2A) + n ln k - k sum(D) - 2A int exp(-k h) dt
     A = n / (2 int exp(-k h) dt),   1/k = mean(D) - h~(k),   h~(k) = int h exp(-k h) dt / int exp(-k h) dt
 
+Depths lie on the grid of prices: a taker that would have paid up to between two ticks is seen at the nearer one. With
+the tick t the 1/k above becomes t / (exp(k t) - 1), exactly, which is the same for a fine grid.
+
 After A is profiled out, log L is concave in k: one root. Ignoring the touch (1/mean(D), here `depth_fit`) is
 biased by a quarter; curve fitting sums of amounts on distances, as the user's document does, finds a few percent of
 the truth and gives no rate at all. Everything here is relative to the mid, so kappa survives price moves.
@@ -32,8 +35,8 @@ GO_WIDTH: Final = 0.35
 PRIOR_SAMPLE: Final = 5.0
 """Weight of a prior kappa the user gave, in taker orders."""
 
-KS_5_PERCENT: Final = 1.094
-"""5 % point of Stephens' T* for an exponential with estimated mean (10 %: 0.990, 1 %: 1.308)."""
+MAX_LOG_A: Final = 300.0
+"""An A beyond e to this is an extrapolation beyond all use."""
 
 BINS_PER_E: Final = 40.0
 """Half-spread bins of 2.5 %, each kept with its exact mean: the error in exp(-k h) is below (0.025 k h)^2 / 24."""
@@ -44,15 +47,21 @@ class Fit(NamedTuple):
 
     kappa: decay per unit of relative distance (divide by the mid for 1/price). a: arrivals at distance 0, 1/s a side.
     se_log_kappa, se_log_a: standard errors of the logarithms: 95 % interval = estimate x exp(+-1.96 se).
+    pivot: relative distance at which the rate is known best, for there it does not depend on kappa.
+    exact: the exact 95 % interval of kappa, where there is one.
     """
 
     kappa: float
     se_log_kappa: float
     a: float
     se_log_a: float
+    pivot: float = 0.0
+    exact: tuple[float, float] | None = None
 
     @property
     def kappa_interval(self) -> tuple[float, float]:
+        if self.exact is not None:
+            return self.exact
         factor = math.exp(Z95 * self.se_log_kappa)
         return self.kappa / factor, self.kappa * factor
 
@@ -60,6 +69,21 @@ class Fit(NamedTuple):
     def a_interval(self) -> tuple[float, float]:
         factor = math.exp(Z95 * self.se_log_a)
         return self.a / factor, self.a * factor
+
+    def rate(self, distance: float) -> float:
+        """Arrivals that reach a relative distance, 1/s a side."""
+        return self.a * math.exp(-self.kappa * distance)
+
+    def rate_interval(self, distance: float) -> tuple[float, float]:
+        """95 % interval of ``rate``: narrowest at the pivot."""
+        spread = self.kappa * self.se_log_kappa
+        count = max(self.se_log_a**2 - (self.pivot * spread) ** 2, 0.0)
+        factor = math.exp(Z95 * math.sqrt(count + ((distance - self.pivot) * spread) ** 2))
+        return self.rate(distance) / factor, self.rate(distance) * factor
+
+    def overdispersed(self, factor: float, n: float) -> Fit:
+        """With counts that vary ``factor`` times as much as Poisson's, so that only A is known less well."""
+        return self._replace(se_log_a=math.sqrt(self.se_log_a**2 + (factor - 1.0) / n))
 
 
 class Exposure(NamedTuple):
@@ -102,30 +126,52 @@ def merge_exposure(rows: Sequence[Floats]) -> Exposure | None:
     return Exposure(weighted[used] / time[used], time[used])
 
 
+class Marks(NamedTuple):
+    """How far each taker order went, relative to the mid.
+
+    depths: deepest fill from the mid, each at least the half-spread of its moment. half_spreads: that, same length.
+    weights: None, or executed size, same length: then kappa says how *volume* decays with depth (noisier).
+    tick: relative grid step that depths are floored to; 0 for none. sides: how many sides of the book they fell on.
+    """
+
+    depths: Floats
+    half_spreads: Floats
+    weights: Floats | None = None
+    tick: float = 0.0
+    sides: int = 2
+
+    @property
+    def effective(self) -> float:
+        """Sample size that matters for the errors: (sum w)^2 / sum w^2."""
+        if self.weights is None:
+            return float(len(self.depths))
+        return float(self.weights.sum()) ** 2 / float(self.weights @ self.weights)
+
+    def mean(self, values: Floats) -> float:
+        return float(values.mean() if self.weights is None else self.weights @ values / self.weights.sum())
+
+
 def exposure_fit(
-    depths: Floats, exposure: Exposure, *, prior_kappa: float | None = None, prior_sample: float = PRIOR_SAMPLE
+    marks: Marks, exposure: Exposure, *, prior_kappa: float | None = None, prior_sample: float = PRIOR_SAMPLE
 ) -> Fit | None:
     """Maximum likelihood with the half-spread's history (the default estimator).
 
     Args:
-        depths: deepest fill of each taker order from the mid, relative, each at least the half-spread of its moment.
-        exposure: how long the half-spread was what, over the same time.
+        exposure: how long the half-spread was what, over the time of the marks.
         prior_kappa: a relative kappa believed beforehand, worth ``prior_sample`` orders.
 
     Returns: ``None`` when kappa is not identified: no orders, or none went beyond the smallest half-spread.
     """
-    n = len(depths)
-    if n == 0 or not len(exposure.seconds):
+    if not len(marks.depths) or not len(exposure.seconds):
         return None
-    weight = float(n)
-    total = float(depths.sum())
-    if prior_kappa is not None:
-        weight += prior_sample
-        total += prior_sample / prior_kappa
+    n, tick = marks.effective, marks.tick
+    depth = marks.mean(marks.depths)
+    believed = prior_sample if prior_kappa is not None else 0.0
+    trust = prior_sample / prior_kappa if prior_kappa is not None else 0.0
     spreads, seconds = exposure
     nearest = float(spreads.min())
-    reach = total - n * nearest
-    if not reach > 1e-9 * total:
+    reach = n * (depth - nearest) + trust
+    if not reach > 1e-9 * n * depth:
         return None
 
     def tilted(kappa: float) -> tuple[float, float, float]:
@@ -137,10 +183,14 @@ def exposure_fit(
         return integral, mean, variance
 
     def score(kappa: float, mean: float) -> float:
-        return weight / kappa - total + n * mean
+        return n * _mean_excess(kappa, tick) + believed / kappa - n * (depth - mean) - trust
 
-    # The score falls in kappa, is >= 0 at weight / reach and < 0 far out: bracket, then Newton kept inside.
-    low = weight / reach
+    def information(kappa: float, variance: float) -> float:
+        return n * (_mark_information(kappa, tick) + variance) + believed / kappa**2
+
+    # The score falls in kappa, is >= 0 at the first low (the mean excess is at least 1/k - tick/2) and < 0 far out:
+    # bracket, then Newton kept inside.
+    low = (n + believed) / (reach + 0.5 * n * tick)
     high = 2.0 * low
     while score(high, tilted(high)[1]) > 0.0:
         low, high = high, 2.0 * high
@@ -148,74 +198,90 @@ def exposure_fit(
             return None
     kappa = low
     for _ in range(200):
-        integral, mean, variance = tilted(kappa)
+        _, mean, variance = tilted(kappa)
         value = score(kappa, mean)
         low, high = (kappa, high) if value > 0.0 else (low, kappa)
-        step = kappa + value / (weight / kappa**2 + n * variance)
-        if not low <= step <= high:
+        slope = information(kappa, variance)
+        step = kappa + value / slope if slope > 0.0 else high
+        if not low < step < high:
             step = 0.5 * (low + high)
         if abs(step - kappa) <= 1e-13 * kappa:
             break
         kappa = step
     integral, mean, variance = tilted(kappa)
-    se_kappa = (weight / kappa**2 + n * variance) ** -0.5
-    log_a = math.log(n / (2.0 * integral)) + kappa * nearest
-    if log_a > 300.0:
+    known = information(kappa, variance)
+    log_a = math.log(len(marks.depths) / (marks.sides * integral)) + kappa * nearest
+    if log_a > MAX_LOG_A or not known > 0.0:
         return None
-    return Fit(kappa, se_kappa / kappa, math.exp(log_a), math.sqrt(1.0 / n + (mean * se_kappa) ** 2))
+    se_kappa = known**-0.5
+    return Fit(kappa, se_kappa / kappa, math.exp(log_a), math.sqrt(1.0 / n + (mean * se_kappa) ** 2), mean)
 
 
-def touch_fit(depths: Floats, half_spreads: Floats, seconds: float) -> Fit | None:
+def _mean_excess(kappa: float, tick: float) -> float:
+    """Of an exponential floored to the tick: 1/kappa without one."""
+    reach = kappa * tick
+    return tick / math.expm1(reach) if 0.0 < reach < 700.0 else (1.0 / kappa if reach == 0.0 else 0.0)
+
+
+def _mark_information(kappa: float, tick: float) -> float:
+    """Fisher information of one floored excess about kappa: 1/kappa^2 without a tick."""
+    half = 0.5 * kappa * tick
+    return (0.5 * tick / math.sinh(half)) ** 2 if 0.0 < half < 350.0 else (kappa**-2 if half == 0.0 else 0.0)
+
+
+def touch_fit(marks: Marks, seconds: float) -> Fit | None:
     """Truncated exponential: kappa = n / sum(D - h), for a constant half-spread or where its history is unknown.
 
     Args:
-        half_spreads: relative half-spread at each order, same length as ``depths``.
         seconds: time observed.
 
-    Returns: intervals by the normal approximation on the log scale (exact ones are chi-squared with 2n degrees).
+    Returns: without weights the interval of kappa is exact (chi-squared with 2n degrees of freedom; with a tick, to
+        second order in kappa x tick).
     """
-    n = len(depths)
-    excess = float(np.maximum(depths - half_spreads, 0.0).sum()) if n else 0.0
-    if n == 0 or seconds <= 0.0 or not excess > 1e-9 * float(depths.sum()):
+    n, tick = marks.effective, marks.tick
+    excess = marks.mean(np.maximum(marks.depths - marks.half_spreads, 0.0)) if n else 0.0
+    if not n or seconds <= 0.0 or not excess > 1e-9 * marks.mean(marks.depths):
         return None
-    kappa = n / excess
-    near = float(half_spreads.mean())
-    if kappa * near > 300.0:
+    kappa = math.log1p(tick / excess) / tick if tick > 0.0 else 1.0 / excess
+    near = marks.mean(marks.half_spreads)
+    se = (n * excess * (excess + tick)) ** -0.5
+    log_a = math.log(len(marks.depths) / (marks.sides * seconds)) + kappa * near
+    if log_a > MAX_LOG_A:
         return None
-    se = 1.0 / math.sqrt(n)
-    return Fit(kappa, se, n / (2.0 * seconds) * math.exp(kappa * near), math.sqrt(1.0 / n + (near * kappa * se) ** 2))
+    exact = None
+    if marks.weights is None:
+        low, high = gamma_interval(len(marks.depths))
+        mean = excess + 0.5 * tick
+        exact = (low / (n * mean), high / (n * mean))
+    return Fit(kappa, se / kappa, math.exp(log_a), math.sqrt(1.0 / n + (near * se) ** 2), near, exact)
 
 
-def depth_fit(depths: Floats, seconds: float) -> Fit | None:
+def depth_fit(marks: Marks, seconds: float) -> Fit | None:
     """The naive one, kappa = 1 / mean(D), A = n / (2 T): right only if the half-spread is zero. For comparison."""
-    n = len(depths)
-    if n == 0 or seconds <= 0.0 or not float(depths.sum()) > 0.0:
+    n = marks.effective if len(marks.depths) else 0.0
+    if not n or seconds <= 0.0 or not float(marks.depths.sum()) > 0.0:
         return None
-    se = 1.0 / math.sqrt(n)
-    return Fit(n / float(depths.sum()), se, n / (2.0 * seconds), se)
+    se = n**-0.5
+    return Fit(1.0 / marks.mean(marks.depths), se, len(marks.depths) / (marks.sides * seconds), se)
 
 
-def stephens(values: Floats) -> float | None:
-    """Kolmogorov-Smirnov distance of ``values`` from the exponential with their mean, as Stephens' T*.
+def gamma_interval(n: int) -> tuple[float, float]:
+    """2.5 % and 97.5 % points of a sum of ``n`` standard exponentials (half of chi-squared with 2n degrees).
 
-    T* = (D - 0.2/n) (sqrt n + 0.26 + 0.5/sqrt n), above ``KS_5_PERCENT`` = rejected at 5 %. Given excesses over the
-    touch, not depths: an exponential forgets its truncation, the depths themselves are not exponential.
-
-    Returns: ``None`` for fewer than two values or a mean of zero.
-    Source: Stephens (1974), EDF statistics for goodness of fit.
+    P(sum > x) is the chance of fewer than n Poisson events in x: a finite sum, so the points are exact for any n.
     """
-    n = len(values)
-    if n < 2 or not float(values.mean()) > 0.0:
-        return None
-    cdf = -np.expm1(-np.sort(values) / values.mean())
-    rank = np.arange(1, n + 1)
-    distance = float(max((rank / n - cdf).max(), (cdf - (rank - 1) / n).max()))
-    root = math.sqrt(n)
-    return (distance - 0.2 / n) * (root + 0.26 + 0.5 / root)
 
+    def above(x: float) -> float:
+        k = np.arange(n, dtype=float)
+        logs = k * math.log(x) - np.concatenate([[0.0], np.cumsum(np.log(k[1:]))]) - x
+        top = float(logs.max())
+        return math.exp(top) * float(np.exp(logs - top).sum())
 
-def variation(values: Floats) -> float | None:
-    """Coefficient of variation: 1 for Poisson arrivals; well above, they cluster and se(A) is that much too small."""
-    if len(values) < 3 or not float(values.mean()) > 0.0:
-        return None
-    return float(values.std(ddof=1) / values.mean())
+    def point(tail: float) -> float:
+        low, high = 1e-12, n + 8.0 * math.sqrt(n) + 12.0
+        for _ in range(80):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if above(middle) > tail else (low, middle)
+        return 0.5 * (low + high)
+
+    return point(0.975), point(0.025)

@@ -196,8 +196,24 @@ class GridRow(Stamped, kw_only=True):
     gap: bool = False
 
 
+class SideFit(msgspec.Struct, frozen=True, kw_only=True):
+    """kappa and A of one side of the book, 95 % intervals (units as :class:`Estimates`)."""
+
+    kappa: float
+    kappa_low: float
+    kappa_high: float
+    intensity: float
+    intensity_low: float
+    intensity_high: float
+
+
 class Params(Stamped, kw_only=True):
-    """PARAMS::<pair>: the last calibration, dated, with its provenance (units as :class:`Estimates`)."""
+    """PARAMS::<pair>: the last calibration, dated, with its provenance (units as :class:`Estimates`).
+
+    ks, arrival_ks: Stephens' T* of the excesses over the touch and of the times between orders; *_rejects at 5 %.
+    estimator, weight: how kappa was found. bid, ask: of takers that hit the bids and lifted the asks, apart.
+    others: kappa (1/price) of every estimator by name, to compare.
+    """
 
     at_ms: int
     provenance: str
@@ -209,5 +225,12 @@ class Params(Stamped, kw_only=True):
     ks: float | None = None
     ks_rejects: bool | None = None
     arrival_cv: float | None = None
+    arrival_ks: float | None = None
+    arrival_rejects: bool | None = None
+    estimator: str = "exposure"
+    weight: str = "order"
+    bid: SideFit | None = None
+    ask: SideFit | None = None
+    others: dict[str, float] = {}
     fills: int = 0
     own_hits: int = 0

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from lunomm.market.calibration import with_fit
 from lunomm.market.intensity import THIN_SAMPLE, Fit
 from lunomm.market.records import Estimates, Verdict
-from lunomm.market.volatility import TwoScaleVol
+from lunomm.market.volatility import TwoScaleVol, steadier
 
 CANDLE_S: Final = 60
 MAX_CANDLES: Final = 60
@@ -153,7 +153,9 @@ class WarmStart:
         return self._fills is not None
 
     def complete(self, live: Estimates, half_spread: float | None, mid: float | None) -> Estimates:
-        """``live`` with what it does not know yet filled in: sigma until it is ready, kappa while its verdict is NO.
+        """``live`` with what it does not know well yet filled in: kappa while its verdict is NO; sigma until the live
+        one's standard error is no larger than the warm one's (half an hour old on average): after some one and a half
+        minutes, not after the first minute, when it is known to 40 %.
 
         Args:
             half_spread: relative, ``None`` when there is no two-sided market now. mid: counter per base.
@@ -162,7 +164,7 @@ class WarmStart:
             self._intensity = warm_intensity(self._fills, half_spread)
             self._fills = None
         known = live
-        if known.sigma is None and self._sigma is not None:
+        if self._sigma is not None and not self._live_is_steadier(known):
             known = replace(known, sigma=self._sigma.sigma, sigma_se=self._sigma.error, sigma_source="warm")
         at = live.mid if live.mid is not None else mid
         if live.verdict is Verdict.NO and self._intensity is not None and at is not None:
@@ -177,3 +179,9 @@ class WarmStart:
                 reason=f"{reason} (live: {live.reason})" if live.reason else reason,
             )
         return known
+
+    def _live_is_steadier(self, live: Estimates) -> bool:
+        if live.sigma is None or live.sigma_se is None or self._sigma is None:
+            return False
+        warm = self._sigma.error / self._sigma.sigma
+        return steadier(live.sigma_se / live.sigma, warm, MAX_CANDLES * CANDLE_S / 2)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
+from lunomm.market.hours import Hour
 from lunomm.market.records import Estimates, Params, Verdict
+from lunomm.market.rules import PairRules
 from lunomm.views import palette
 from lunomm.views.screen import Fact, Sized, facts, line, rule, stack, status_word
 from lunomm.views.text import UNKNOWN, age, bar, bp, interval, number, percent, safe, with_unit
@@ -34,6 +36,8 @@ class CalibrateView:
     limit_s: float | None = None
     at_age_ms: float | None = None
     note: str = ""
+    hours: tuple[Hour, ...] = ()
+    rules: PairRules | None = None
 
 
 def sigma_daily(sigma: float | None) -> float | None:
@@ -111,6 +115,8 @@ def _draw(view: CalibrateView, width: int, height: int) -> RenderableType:
         blocks.append(line(("nothing measured yet", palette.MUTED)))
     else:
         blocks.append(facts(_rows(params, view), label_width=12))
+    if len(view.hours) > 1:
+        blocks += [rule("", width), *_hours(view.hours)]
     if view.note:
         blocks.append(line((safe(view.note, 200), palette.WARN)))
     return stack(blocks[:height])
@@ -126,6 +132,9 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
     ks = number(params.ks, 2)
     if params.ks is not None and params.ks_rejects is not None:
         ks += ", the exponential is rejected at 5 %" if params.ks_rejects else ", an exponential is not rejected at 5 %"
+    kappa_words = kappa if params.estimator == "exposure" else f"{kappa} by {safe(params.estimator, 10)}"
+    if params.weight == "size":
+        kappa_words += ", weighted by size"
     rows: list[Fact] = [
         (
             "σ a day",
@@ -144,7 +153,7 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
                 safe(estimates.kappa_source or "", 8),
             ),
         ),
-        ("κ", _joined(kappa, interval(estimates.kappa_low, estimates.kappa_high))),
+        ("κ", _joined(kappa_words, interval(estimates.kappa_low, estimates.kappa_high))),
         (
             "A",
             _joined(
@@ -158,6 +167,7 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
         ("KS", ks),
         ("at mid", with_unit(mid, counter)),
     ]
+    rows += _extra_rows(params)
     if params.own_hits:
         rows.append(("own hits", f"{number(params.own_hits)} left out: A is a lower bound"))
     if estimates.reason:
@@ -170,6 +180,56 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
     if view.at_age_ms is not None:
         rows.append(("age", age(view.at_age_ms)))
     return rows
+
+
+def _extra_rows(params: Params) -> list[Fact]:
+    """The two sides apart, how takers came, and what other estimators say."""
+    mid = params.mid
+    rows: list[Fact] = []
+    sides = [
+        f"{side} {bp(inverse_kappa(fit.kappa, mid), 1)}"
+        f" ({_range_bp(fit.kappa_high, fit.kappa_low, mid)}), A {number(fit.intensity, 4)}"
+        for side, fit in (("bids", params.bid), ("asks", params.ask))
+        if fit is not None
+    ]
+    for index, words in enumerate(sides):
+        rows.append(("1/κ a side" if index == 0 else "", words))
+    if params.arrival_cv is not None:
+        words = f"CV {number(params.arrival_cv, 2)} of the times between"
+        if params.arrival_rejects is not None:
+            words += ", Poisson is rejected at 5 %" if params.arrival_rejects else ", Poisson is not rejected at 5 %"
+        rows.append(("arrivals", words))
+    named = [(name, kappa) for name, kappa in params.others.items() if name != params.estimator]
+    if named:
+        words = ", ".join(f"{safe(name, 10)} {bp(inverse_kappa(kappa, mid), 1)}" for name, kappa in named)
+        rows.append(("1/κ others", words, palette.MUTED))
+    return rows
+
+
+def _range_bp(high: float, low: float, mid: float | None) -> str:
+    near, far = inverse_kappa(high, mid), inverse_kappa(low, mid)
+    return f"{number(_scaled(near, 1e4), 1)} to {number(_scaled(far, 1e4), 1)}"
+
+
+def _hours(hours: tuple[Hour, ...]) -> list[RenderableType]:
+    """A line an hour: sigma and flow, each with a bar against the busiest."""
+    most_sigma = max((hour.sigma or 0.0 for hour in hours), default=0.0)
+    most_flow = max((hour.per_hour or 0.0 for hour in hours), default=0.0)
+    lines: list[RenderableType] = [line(("by hour (UTC)   σ a day          taker orders an hour", palette.MUTED))]
+    for hour in hours:
+        at = f"{hour.start_ms // 3_600_000 % 24:02d}:00"
+        sigma = bar(hour.sigma / most_sigma, 8) if hour.sigma and most_sigma else " " * 8
+        flow = bar(hour.per_hour / most_flow, 8) if hour.per_hour and most_flow else " " * 8
+        lines.append(
+            line(
+                f"{at}         ",
+                f"{percent(sigma_daily(hour.sigma), 2):>8}",
+                (sigma, palette.BID),
+                f"{number(hour.per_hour, 0):>7}",
+                (flow, palette.ASK),
+            )
+        )
+    return lines
 
 
 def _progress(view: CalibrateView, width: int) -> Text:

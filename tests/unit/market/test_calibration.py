@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from lunomm.errors import ModelError
 from lunomm.market.calibration import Calibrator, calibrate
+from lunomm.market.judgement import Method
 from lunomm.market.records import GridRow, Params, TakerOrder, Verdict
 from lunomm.market.rules import PairRules, Side
 
@@ -72,8 +74,9 @@ def test_the_numbers_by_hand(pair: PairRules) -> None:
     found = run(pair, trades, [row(k) for k in range(60)])
     known = found.estimates
     beyond = sum(float(order.deepest) - MID - HALF for order in trades)
-    assert known.kappa == pytest.approx(60 / beyond, rel=1e-6)
-    assert known.intensity == pytest.approx(60 / 1200 * math.exp(60 / beyond * HALF), rel=1e-6)
+    kappa = math.log1p(0.1 / (beyond / 60)) / 0.1  # the tick is 0.1
+    assert known.kappa == pytest.approx(kappa, rel=1e-6)
+    assert known.intensity == pytest.approx(60 / 1200 * math.exp(kappa * HALF), rel=1e-6)
     assert known.kappa_low is not None and known.kappa_high is not None and known.kappa is not None
     assert known.kappa_high / known.kappa == pytest.approx(math.exp(1.96 / math.sqrt(60)), rel=1e-3)
     assert (known.sample, known.window_s, known.mid, known.kappa_source) == (60, 600.0, MID, "live")
@@ -134,7 +137,7 @@ def test_the_lookback_forgets(pair: PairRules) -> None:
     new = [taker(1200 + k * 9.0, HALF + 20.0 * (0.5 + k % 2)) for k in range(60)]
     known = run(pair, old + new, [row(k) for k in range(180)], lookback_s=600.0).estimates
     assert (known.sample, known.window_s) == (60, 600.0)
-    assert known.kappa == pytest.approx(1 / 20.0, rel=1e-3)
+    assert known.kappa == pytest.approx(1 / 20.05, rel=1e-3)
 
 
 def test_a_quiet_window_grows_to_its_fiftieth_order(pair: PairRules) -> None:
@@ -173,16 +176,17 @@ def test_a_coarse_tick_is_allowed_for(pair: PairRules) -> None:
 def test_a_prior_is_said(pair: PairRules) -> None:
     trades = orders(12, 600)
     plain = calibrate(trades, [row(k) for k in range(60)], pair)
-    pulled = calibrate(trades, [row(k) for k in range(60)], pair, prior_kappa=0.5)
+    pulled = calibrate(trades, [row(k) for k in range(60)], pair, method=Method(prior_kappa=0.5))
     assert "prior" in pulled.estimates.reason
     assert plain.estimates.kappa is not None and pulled.estimates.kappa is not None
     assert pulled.estimates.kappa > plain.estimates.kappa
 
 
 @pytest.mark.parametrize(
-    "bad", [{"lookback_s": 0.0}, {"lookback_s": math.nan}, {"vol_window_s": -1.0}, {"prior_kappa": math.inf}]
+    "bad",
+    [{"lookback_s": 0.0}, {"lookback_s": math.nan}, {"vol_window_s": -1.0}, {"method": Method(prior_kappa=math.inf)}],
 )
-def test_impossible_settings(pair: PairRules, bad: dict[str, float]) -> None:
+def test_impossible_settings(pair: PairRules, bad: dict[str, Any]) -> None:
     with pytest.raises(ModelError):
         Calibrator(pair, **bad)
 

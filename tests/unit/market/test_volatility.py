@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lunomm.market.volatility import DAY_S, FLOOR, DocumentVol, TwoScaleVol, daily_percent
+from lunomm.market.volatility import DAY_S, FLOOR, DocumentVol, TwoScaleVol, daily_percent, steadier
 
 SIGMA = 0.025 / math.sqrt(DAY_S)
 
@@ -157,3 +157,23 @@ def test_the_documents_own() -> None:
     for _ in range(200):
         vol.push(100.0)
     assert vol.percent() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fresh", "other", "age_s", "better"),
+    [
+        (0.2, 0.2, 0.0, True),
+        (0.21, 0.2, 0.0, False),
+        (0.21, 0.2, 60.0, True),
+        (0.42, 0.075, 86_400.0, False),
+        (0.3, 0.075, 86_400.0, True),
+        (0.16, 0.075, 600.0, True),
+        (0.9, None, 0.0, True),
+        (None, 0.9, 0.0, False),
+        (None, None, 0.0, True),
+    ],
+)
+def test_the_fresh_one_wins_once_it_is_known_as_well(
+    fresh: float | None, other: float | None, age_s: float, better: bool
+) -> None:
+    assert steadier(fresh, other, age_s) is better

@@ -24,6 +24,7 @@ def params(**changes):
 NOTHING = estimates(**NONE)
 SIGMA_ONLY = estimates(**{**NONE, "sigma": DAY_SIGMA})
 THIN = estimates(verdict=Verdict.THIN, sample=12)
+WARM_FIELDS = {"verdict": Verdict.THIN, "kappa_source": "warm"}
 WARM = estimates(verdict=Verdict.THIN, kappa_source="warm")
 NO = estimates(verdict=Verdict.NO, sample=40, reason="every order at the touch")
 SEEN_NO = params(estimates=NO)
@@ -73,3 +74,45 @@ def test_waiting_says_what_is_missing(case, live, stored, prior, words):
     assert isinstance(found, Missing), case
     for word in words:
         assert word in found.what
+
+
+def sure(kappa, error, **changes):
+    """Known to a standard error of the logarithm."""
+    return estimates(kappa=kappa, kappa_low=kappa / (1 + 2 * error), kappa_high=kappa * (1 + 2 * error), **changes)
+
+
+STORED = params(at_ms=START_MS - 60_000, mid=300_000.0, estimates=sure(1 / 200, 0.08, sigma_se=0.08 * DAY_SIGMA))
+
+
+@pytest.mark.parametrize(
+    ("case", "live", "origin"),
+    [
+        ("a warm start gives way to a good calibration", sure(1 / 300, 0.3, **WARM_FIELDS), "calibration"),
+        ("so does a thin tick", sure(1 / 300, 0.3, verdict=Verdict.THIN), "calibration"),
+        ("not to one that is hardly better", sure(1 / 300, 0.095, verdict=Verdict.THIN), "live"),
+        ("a live GO is never replaced", sure(1 / 300, 0.17), "live"),
+    ],
+)
+def test_a_restarted_book_quotes_from_the_last_good_calibration(case, live, origin):
+    found = chosen(live, STORED)
+    assert isinstance(found, InUse) and found.origin == origin, case
+    assert found.kappa == pytest.approx(1 / 200 if origin == "calibration" else 1 / 300)
+    old = params(at_ms=START_MS - DAY_MS, estimates=STORED.estimates)
+    found = chosen(live, old)
+    assert isinstance(found, InUse) and found.origin != "calibration", "a stale one never"
+
+
+def test_sigma_is_the_one_known_better():
+    fresh = estimates(sigma=DAY_SIGMA, sigma_se=0.42 * DAY_SIGMA)
+    ready = estimates(sigma=DAY_SIGMA, sigma_se=0.15 * DAY_SIGMA)
+    stored = params(
+        at_ms=START_MS - 60_000, estimates=sure(1 / 300, 0.1, sigma=2 * DAY_SIGMA, sigma_se=0.16 * DAY_SIGMA)
+    )
+    assert chosen(fresh, stored).sigma == 2 * DAY_SIGMA
+    assert chosen(ready, stored).sigma == DAY_SIGMA
+    assert chosen(fresh, None).sigma == DAY_SIGMA
+
+
+def test_a_stale_calibration_is_named_when_it_is_refused():
+    found = chosen(NOTHING, params(at_ms=START_MS - 30 * 3_600_000))
+    assert isinstance(found, Missing) and "30 h old" in found.what

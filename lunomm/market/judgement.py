@@ -1,0 +1,263 @@
+"""A sample of taker orders and the spread's history, judged: kappa and A by the method asked for, and a verdict.
+
+GO: fifty orders and both intervals within 35 %. THIN: ten. NO: fewer, or kappa not identified. A rejected fit and
+uneven sides are said, clustered arrivals widen the interval of A; they are no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from lunomm.errors import ModelError
+from lunomm.market.comparisons import Curve, document_fit, loglin_fit
+from lunomm.market.goodness import KS_5_PERCENT, stephens, variation
+from lunomm.market.intensity import (
+    GO_SAMPLE,
+    GO_WIDTH,
+    THIN_SAMPLE,
+    Exposure,
+    Fit,
+    Floats,
+    Marks,
+    depth_fit,
+    exposure_fit,
+    touch_fit,
+)
+from lunomm.market.records import Verdict
+
+ESTIMATORS: Final = ("exposure", "touch", "depth", "loglin", "seed")
+TRUSTED: Final = ("exposure", "touch")
+"""Those a quoter may price with; the others are known to be biased or without a usable error, and only shown."""
+
+WEIGHTS: Final = ("order", "size")
+
+HALF_AT_TOUCH: Final = 0.5
+"""With a larger share of orders that took the touch only, lambda inside the spread is an extrapolation."""
+
+SIDES_DIFFER: Final = 2.58
+"""Standard errors between the two sides' log kappa that are said: the 1 % point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How kappa and A are found.
+
+    prior_kappa: 1/price, believed beforehand, worth five taker orders (``exposure`` only).
+
+    Raises:
+        ModelError: an unknown estimator or weight, or a prior where it cannot be used.
+    """
+
+    estimator: str = "exposure"
+    weight: str = "order"
+    prior_kappa: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            raise ModelError(f"kappa can be estimated by {', '.join(ESTIMATORS)}, not by {self.estimator!r}")
+        if self.weight not in WEIGHTS:
+            raise ModelError(f"taker orders can be weighted by {' or '.join(WEIGHTS)}, not by {self.weight!r}")
+        if self.weight == "size" and self.estimator in ("loglin", "seed"):
+            raise ModelError(f"size weights belong to exposure, touch and depth, not to {self.estimator}")
+
+    @property
+    def trusted(self) -> bool:
+        return self.estimator in TRUSTED
+
+
+class Reached(NamedTuple):
+    """One taker order. depth, half_spread, tick: relative to the mid before it. volume: base. on_ask: it bought."""
+
+    at_ms: int
+    depth: float
+    half_spread: float
+    tick: float
+    volume: float
+    on_ask: bool
+
+
+class Window(NamedTuple):
+    """What is judged: orders, the spread's history over the same time, and what is missing from it.
+
+    holes_ms: when the stream came back after a loss; a wait for the next taker across one was not seen whole.
+    mid: counter per base, for a prior given per price.
+    """
+
+    reached: Sequence[Reached]
+    exposure: Exposure
+    own_hits: int
+    window_s: float
+    holes_ms: Sequence[int] = ()
+    mid: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """kappa and A over one window, relative to the mid; ``fit`` is ``None`` where kappa is not identified.
+
+    curve: instead of ``fit`` for estimators without an error bar. sample: taker orders used. own_hits: left out, they
+    met only our own orders inside the others' touch (A is then a lower bound). window_s: span of the window.
+    touch_share: share of orders that went no deeper than the touch. ks: Stephens' T* of the excesses, ks_rejects at
+    5 %; arrival_ks likewise of the times between orders, arrival_cv their coefficient of variation.
+    """
+
+    fit: Fit | None = None
+    sample: int = 0
+    own_hits: int = 0
+    window_s: float = 0.0
+    touch_share: float | None = None
+    ks: float | None = None
+    ks_rejects: bool | None = None
+    arrival_cv: float | None = None
+    arrival_ks: float | None = None
+    arrival_rejects: bool | None = None
+    verdict: Verdict = Verdict.NO
+    reason: str = ""
+    curve: Curve | None = None
+
+
+def marks_of(reached: Sequence[Reached], weight: str = "order", sides: int = 2) -> Marks:
+    """As arrays. Less than a quarter tick beyond the touch is the touch, written in floats."""
+    depths = np.array([entry.depth for entry in reached])
+    halves = np.array([entry.half_spread for entry in reached])
+    ticks = np.array([entry.tick for entry in reached])
+    depths = np.where(depths - halves < 0.25 * ticks, halves, depths)
+    volumes = np.array([entry.volume for entry in reached]) if weight == "size" else None
+    return Marks(depths, halves, volumes, float(ticks.mean()) if len(ticks) else 0.0, sides)
+
+
+def judge(window: Window, method: Method) -> Intensity:
+    """The verdict on one window."""
+    n = len(window.reached)
+    if n == 0:
+        reason = f"no taker order in {window.window_s:.0f} s, {THIN_SAMPLE} needed"
+        return Intensity(own_hits=window.own_hits, window_s=window.window_s, reason=reason)
+    marks = marks_of(window.reached, method.weight)
+    excesses = marks.depths - marks.half_spreads
+    touch_share = float((excesses == 0.0).mean())
+    waits = _waits(window)
+    arrival_cv, arrival_ks = variation(waits), stephens(waits)
+    clustered = arrival_ks is not None and arrival_ks > KS_5_PERCENT and arrival_cv is not None and arrival_cv > 1.0
+    fit = _fit(marks, window, method) if touch_share < 1.0 else None
+    if fit is not None and clustered and arrival_cv is not None:
+        fit = fit.overdispersed(arrival_cv**2, n)
+    curve = _curve(marks, window, method) if touch_share < 1.0 else None
+    ks = stephens(excesses, marks.tick)
+    rejects = ks > KS_5_PERCENT if ks is not None else None
+    verdict, reason = _verdict(fit, n, window.window_s)
+    if curve is not None:
+        verdict, reason = (Verdict.THIN if n >= THIN_SAMPLE else Verdict.NO), f"{n} taker orders"
+    if verdict is not Verdict.NO:
+        flags = _flags(touch_share, rejects, window, method)
+        if clustered:
+            flags.insert(0, f"takers come in clusters (CV {arrival_cv:.1f}): A is known that much less well")
+        if not method.trusted:
+            verdict = Verdict.THIN
+            flags.insert(0, f"{method.estimator} is shown for comparison: it is not kept for quoting")
+        reason = "; ".join(filter(None, [reason, *flags]))
+    return Intensity(
+        fit=fit,
+        sample=n,
+        own_hits=window.own_hits,
+        window_s=window.window_s,
+        touch_share=touch_share,
+        ks=ks,
+        ks_rejects=rejects,
+        arrival_cv=arrival_cv,
+        arrival_ks=arrival_ks,
+        arrival_rejects=arrival_ks > KS_5_PERCENT if arrival_ks is not None else None,
+        verdict=verdict,
+        reason=reason,
+        curve=curve,
+    )
+
+
+def sides(window: Window, method: Method) -> tuple[Fit | None, Fit | None]:
+    """The fit of each side apart: of takers that hit the bids, and of those that lifted the asks."""
+    found = []
+    for on_ask in (False, True):
+        reached = [entry for entry in window.reached if entry.on_ask is on_ask]
+        marks = marks_of(reached, method.weight, sides=1)
+        beyond = bool(len(reached)) and bool((marks.depths > marks.half_spreads).any())
+        found.append(_fit(marks, window, method) if beyond else None)
+    return found[0], found[1]
+
+
+def compare(window: Window) -> dict[str, Curve]:
+    """Every estimator's kappa and A on one window, by name; those that find nothing are left out."""
+    if not window.reached:
+        return {}
+    marks = marks_of(window.reached)
+    found: dict[str, Curve] = {}
+    for name in ESTIMATORS:
+        method = Method(estimator=name)
+        fit, curve = _fit(marks, window, method), _curve(marks, window, method)
+        if fit is not None:
+            found[name] = Curve(fit.kappa, fit.a)
+        elif curve is not None:
+            found[name] = curve
+    return found
+
+
+def _fit(marks: Marks, window: Window, method: Method) -> Fit | None:
+    match method.estimator:
+        case "exposure":
+            prior = method.prior_kappa * window.mid if method.prior_kappa is not None and window.mid else None
+            return exposure_fit(marks, window.exposure, prior_kappa=prior)
+        case "touch":
+            return touch_fit(marks, window.exposure.total_s)
+        case "depth":
+            return depth_fit(marks, window.exposure.total_s)
+    return None
+
+
+def _curve(marks: Marks, window: Window, method: Method) -> Curve | None:
+    if method.estimator == "loglin":
+        return loglin_fit(marks, window.exposure.total_s)
+    if method.estimator == "seed":
+        return document_fit(marks.depths, np.array([entry.volume for entry in window.reached]))
+    return None
+
+
+def _waits(window: Window) -> Floats:
+    """Times between orders, ms, without those that span a hole."""
+    times = np.array([entry.at_ms for entry in window.reached], dtype=float)
+    part = np.searchsorted(np.asarray(window.holes_ms, dtype=float), times, side="right")
+    waits: Floats = np.diff(times)[np.diff(part) == 0]
+    return waits
+
+
+def _verdict(fit: Fit | None, n: int, window_s: float) -> tuple[Verdict, str]:
+    if n < THIN_SAMPLE and fit is not None:
+        return Verdict.NO, f"{n} taker orders in {window_s:.0f} s, {THIN_SAMPLE} needed"
+    if fit is None:
+        return Verdict.NO, f"kappa is not identified: {n} taker orders, none clearly beyond the touch"
+    for name, (low, high), value in (("kappa", fit.kappa_interval, fit.kappa), ("A", fit.a_interval, fit.a)):
+        if n >= GO_SAMPLE and (high > value * (1 + GO_WIDTH) or low < value * (1 - GO_WIDTH)):
+            return Verdict.THIN, f"{name} is only known to -{1 - low / value:.0%} +{high / value - 1:.0%}"
+    if n < GO_SAMPLE:
+        width = fit.kappa_interval[1] / fit.kappa - 1
+        return Verdict.THIN, f"only {n} taker orders ({GO_SAMPLE} for GO): kappa is known to about {width:.0%}"
+    return Verdict.GO, ""
+
+
+def _flags(touch_share: float, ks_rejects: bool | None, window: Window, method: Method) -> list[str]:
+    flags = []
+    if touch_share > HALF_AT_TOUCH:
+        flags.append(f"{touch_share:.0%} took the touch only: inside the spread this is an extrapolation")
+    if ks_rejects:
+        flags.append("depths beyond the touch are not exponential")
+    bid, ask = sides(window, method)
+    if bid is not None and ask is not None:
+        apart = abs(float(np.log(ask.kappa / bid.kappa))) / float(np.hypot(bid.se_log_kappa, ask.se_log_kappa))
+        if apart > SIDES_DIFFER:
+            flags.append(f"the sides differ: 1/kappa {1e4 / bid.kappa:.1f} bp on bids, {1e4 / ask.kappa:.1f} on asks")
+    if window.own_hits:
+        flags.append(f"{window.own_hits} met only our own orders and are left out: A is a lower bound")
+    if method.prior_kappa is not None and method.estimator == "exposure":
+        flags.append("with a prior kappa")
+    return flags
