@@ -23,6 +23,7 @@ def at(seconds: float) -> Now:
         ({}, None),
         ({"state": BookState.RESYNC}, Why.STALE_BOOK),
         ({"state": BookState.STALE}, Why.STALE_BOOK),
+        ({"state": BookState.DOUBT}, Why.STALE_BOOK),
         ({"state": BookState.ONE_SIDED}, Why.MARKET_STATE),
         ({"state": BookState.EMPTY}, Why.MARKET_STATE),
         ({"state": BookState.CROSSED}, Why.MARKET_STATE),
