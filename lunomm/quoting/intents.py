@@ -12,6 +12,7 @@ import msgspec
 
 from lunomm.market.rules import Side
 from lunomm.market.stamp import Stamped
+from lunomm.quoting.avellaneda_stoikov import Model
 
 
 class Why(enum.StrEnum):
@@ -72,7 +73,9 @@ class WantedQuotes(Stamped, kw_only=True):
     """QUOTES::<pair>: the quotes wanted now. 3 s to live; the gateway takes nothing older, no older epoch.
 
     epoch: the quoter's start, Unix ms. number: grows by one a message. lots: (position - target)/lot.
-    reservation, half_spread: counter. shift_bps_per_lot, spread_bps: of fair. lot, inventory_target: base.
+    reservation, half_spread: counter, the model's before fees. shift_bps_per_lot, spread_bps: of fair. lot,
+    inventory_target: base. gamma_p: 1/price. c: GLFT's C, counter, and kappa_c; None in other models. method: how the
+    model was computed.
     """
 
     epoch: int
@@ -98,3 +101,14 @@ class WantedQuotes(Stamped, kw_only=True):
     best_ask: Decimal | None = None
     sides: list[SideReport] = []
     warnings: list[str] = []
+    gamma_p: float | None = None
+    c: float | None = None
+    kappa_c: float | None = None
+    method: str | None = None
+
+    def show(self, model: Model) -> None:
+        """Take the model's figures over."""
+        self.fair, self.reservation, self.half_spread = model.fair, model.reservation, model.half_spread
+        self.spread_bps, self.shift_bps_per_lot, self.n_flip = model.spread_bps, model.shift_bps, model.n_flip
+        self.kappa, self.gamma_p = model.kappa, model.gamma_p
+        self.c, self.kappa_c, self.method = model.c, model.kappa_c, model.method

@@ -349,13 +349,7 @@ class Quoter:
             message.sigma, message.kappa = _finite(estimates.sigma), _finite(estimates.kappa)
             message.intensity, message.estimates_from = _finite(estimates.intensity), estimates.origin
         if picture is not None:
-            model = picture.model
-            message.fair, message.reservation, message.half_spread = model.fair, model.reservation, model.half_spread
-            message.spread_bps, message.shift_bps_per_lot, message.n_flip = (
-                model.spread_bps,
-                model.shift_bps,
-                model.n_flip,
-            )
+            message.show(picture.model)
             message.lots, message.lot = picture.lots, picture.lot.size
             message.position, message.inventory_target = picture.position, picture.target
         return message

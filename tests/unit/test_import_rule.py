@@ -32,6 +32,7 @@ RANKS = {
     "cli_errors": 8,
     "cli_operator": 9,
     "cli_research": 9,
+    "cli_explain": 9,
     "cli": 9,
     "__main__": 10,
     "__init__": 10,
@@ -55,8 +56,8 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_operator.py", "cli_research.py", "cli_options.py", "cli_errors.py", "config.py", "options.py",
-    "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
+    "cli.py", "cli_operator.py", "cli_research.py", "cli_explain.py", "cli_options.py", "cli_errors.py", "config.py",
+    "options.py", "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 
