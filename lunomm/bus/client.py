@@ -282,7 +282,9 @@ class Bus:
         while True:
             pubsub = self._listening.pubsub(ignore_subscribe_messages=True)
             try:
-                await pubsub.subscribe(key)
+                # Where the network is cut without a word, nothing else ends this wait.
+                async with asyncio.timeout(COMMAND_S):
+                    await pubsub.subscribe(key)
                 pause = 0.05
                 async for data in _incoming(pubsub):
                     message = self.decode(channel, data, pair)

@@ -314,3 +314,26 @@ async def test_a_sealed_bus_believes_only_its_own(redis_server):
         assert gateway.dropped["QUOTES:SEAL"] == 2
         await forger.publish(LOB, tick())
         assert await gateway.get(LOB, PAIR) is not None
+
+
+async def test_a_subscription_that_is_never_answered_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network cut without a word leaves a connection that stands and is silent: no time-out of TCP is waited for."""
+    monkeypatch.setattr("lunomm.bus.client.COMMAND_S", 0.05)
+    dials, again = 0, asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal dials
+        dials += 1
+        if dials > 2:
+            again.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server, Bus(RedisAddress(port=server.sockets[0].getsockname()[1]), "test") as deaf:
+        listening = asyncio.create_task(anext(deaf.listen(QUOTES, PAIR)))
+        async with asyncio.timeout(10):
+            await again.wait()
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert deaf.dropped["QUOTES:RECONNECT"] >= 1
