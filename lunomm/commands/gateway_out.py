@@ -54,6 +54,8 @@ class Publisher:
         self._views: dict[str, tuple[OrderView, ...]] = {}
         self._fields: dict[str, set[str]] = {}
         self._accounts: dict[str, Account] = {}
+        self._account_ms: dict[str, int] = {}
+        self._torn: set[str] = set()
         self._halt: HaltMark | None = None
         # A mirror left by a gateway that is gone says nothing about this one.
         self._halt_ends = True
@@ -176,9 +178,23 @@ class Publisher:
             self._answers.popleft()
         for pair in list(self._accounts):
             account = self._accounts[pair]
+            if await self._forgotten(pair):
+                self._torn.add(pair)
+                await self._sync()
             await self._bus.put(ACCOUNT, account)
+            self._account_ms[pair] = account.ts_ms
             if self._accounts.get(pair) is account:
                 del self._accounts[pair]
+
+    async def _forgotten(self, pair: str) -> bool:
+        """Whether Redis lost what it held, or holds what it held before, though no command of ours failed.
+
+        A flush or a fall-back between two commands. ACCOUNT, rewritten every second, tells: it must be our last one.
+        """
+        if pair not in self._account_ms:
+            return False
+        held = await self._bus.get(ACCOUNT, pair)
+        return held is None or held.ts_ms != self._account_ms.pop(pair)
 
     async def put_orders(self, pair: str) -> None:
         """Make ORDERS::<pair> what it is now; returns once it is (an order is announced before its POST).
@@ -217,6 +233,10 @@ class Publisher:
         for pair, views in self._latest.items():
             self._views.setdefault(pair, views)
             await self.put_orders(pair)
+        for pair in sorted(self._torn):
+            # What was added after a fall-back hides what is missing before it.
+            await self._bus.clear(FILLS, pair)
+            self._torn.discard(pair)
         for pair in self._pairs:
             rows = await self._bus.read_last(ORDER_UPDATES, pair, TAIL)
             self._said = max([self._said, *(update.number for _, update in rows)])

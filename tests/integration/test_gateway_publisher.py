@@ -212,3 +212,39 @@ async def test_orders_are_put_back_after_redis_lost_its_data(
     assert publisher.failures == 1
     assert set(await bus.hash_get(ORDERS, PAIR)) == {"new"}
     assert await heard(bus) == ([1], ["1-0"])
+
+
+def an_account(ts_ms: int) -> Account:
+    return Account(
+        pair=PAIR, ts_ms=ts_ms, base=Balance(asset="XBT", total=D(1), reserved=D(0)),
+        counter=Balance(asset="MYR", total=D(1), reserved=D(0)), position=D(1), opening=D(0),
+        inventory_target=D(0), max_position=D(1), maker_fee=D(0), taker_fee=D(0), calls_used=0, calls_limit=1,
+    )  # fmt: skip
+
+
+async def test_a_redis_that_forgot_between_two_commands_is_noticed(bus: Bus, journal: Journal) -> None:
+    """No command fails when another client flushes: the account that was written last tells."""
+    publisher = Publisher(bus, journal, (PAIR,))
+    publisher.orders(PAIR, (view("a"),))
+    say(publisher, journal, 1, 2)
+    publisher.account(an_account(1))
+    await publisher.flush()
+    await bus.call(bus.redis.flushall())
+    publisher.account(an_account(2))
+    await publisher.flush()
+    assert (await heard(bus))[1] == ["1-0", "2-0"]
+    assert set(await bus.hash_get(ORDERS, PAIR)) == {"a"}
+
+
+async def test_a_redis_that_fell_back_gets_what_it_lost_before_what_came_since(bus: Bus, journal: Journal) -> None:
+    publisher = Publisher(bus, journal, (PAIR,))
+    say(publisher, journal, 1)
+    publisher.account(an_account(1))
+    await publisher.flush()
+    await bus.put(ACCOUNT, an_account(0))
+    await bus.clear(FILLS, PAIR)
+    say(publisher, journal, 2)
+    await publisher.flush()
+    publisher.account(an_account(2))
+    await publisher.flush()
+    assert (await heard(bus))[1] == ["1-0", "2-0"]
