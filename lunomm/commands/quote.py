@@ -23,6 +23,7 @@ from lunomm.config import Common, require_live
 from lunomm.errors import BusError, UsageError
 from lunomm.options import QuoteOptions
 from lunomm.quoting.avellaneda_stoikov import SpreadFormula
+from lunomm.quoting.freshness import too_old
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
@@ -127,6 +128,7 @@ class Desk:
         self._said: set[str] = set()
         self._written = 0
         self._errors = 0
+        self._late = 0
 
     def view(self) -> QuoteView:
         """What the screen shows, as of now."""
@@ -146,6 +148,9 @@ class Desk:
     async def follow_ticks(self) -> None:
         # The channel only, never the key's last value: that says nothing about whether book is alive.
         async for tick in self._piece.bus.listen(LOB, self._pair):
+            if too_old(tick, self._piece.clock.wall_ms()):
+                self._late += 1
+                continue
             self.quoter.on_tick(tick, self._piece.clock.now())
             self._news.set()
 
@@ -224,7 +229,12 @@ class Desk:
         self._problem = ""
         self._written += 1
         self._piece.counters.update(
-            {"quotes": float(len(wanted.intents)), "written": float(self._written), "bus_errors": float(self._errors)}
+            {
+                "quotes": float(len(wanted.intents)),
+                "written": float(self._written),
+                "bus_errors": float(self._errors),
+                "late_ticks": float(self._late),
+            }
         )
         if not self._piece.stop.is_set():
             self._piece.state = _state(wanted)

@@ -20,8 +20,16 @@ MAX_STREAM_AGE_MS = 10_000
 MAX_LAG_MS = 3_000
 """Frames arrive this much after they were sent."""
 
+MAX_AGE_MS = 3_000
+"""A tick older than this by the wall clock was kept waiting on its way: by a bus, or by our own sleep."""
+
 _UNSURE = (BookState.RESYNC, BookState.STALE, BookState.DOUBT)
 """States in which book does not know the market; the others say that the market itself cannot be quoted."""
+
+
+def too_old(tick: Tick, wall_ms: int) -> bool:
+    """Whether a tick was published too long ago to be the market. wall_ms: this machine's clock, Unix ms."""
+    return wall_ms - tick.ts > MAX_AGE_MS
 
 
 class Freshness:

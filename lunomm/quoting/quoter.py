@@ -42,6 +42,10 @@ VANISHED_NS = 5 * SECOND_NS
 """An order that ORDERS showed working and no longer shows, though no event said why, is taken for gone after so
 long."""
 
+OUTDATED_NS = 3 * SECOND_NS
+"""A gateway that has believed a newer quoter for so long, while this one still held its pair, believed one that is
+gone."""
+
 LEVEL = 0
 
 Gate = tuple[Why, str]
@@ -85,6 +89,7 @@ class Quoter:
         self._counter = 0
         self._number = 0
         self._vanished: dict[Side, tuple[str, Timer]] = {}
+        self._outdated_ns: int | None = None
 
     @property
     def rules(self) -> PairRules | None:
@@ -120,6 +125,16 @@ class Quoter:
     def on_account(self, account: Account | None, now: Now) -> None:
         """The account as the gateway publishes it; None while there is none."""
         self._hold.on_account(account, now)
+        self._be_newest(account.quoter_epoch if account is not None else None, now)
+
+    def _be_newest(self, believed: int | None, now: Now) -> None:
+        """Step above a predecessor whose clock was ahead of ours: its gateway would never believe us else."""
+        if believed is None or believed <= self.epoch_ms:
+            self._outdated_ns = None
+        elif self._outdated_ns is None:
+            self._outdated_ns = now.mono_ns
+        elif now.mono_ns - self._outdated_ns >= OUTDATED_NS:
+            self.epoch_ms = believed + 1
 
     def on_order_update(self, update: OrderUpdate, now: Now) -> None:
         """One event of one of our orders, of this quoter's or an earlier one's; others' pairs are ignored."""

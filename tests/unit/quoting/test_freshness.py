@@ -7,7 +7,7 @@ from quoting_cases import tick
 
 from lunomm.market.clock import Now
 from lunomm.market.records import BookState
-from lunomm.quoting.freshness import Freshness
+from lunomm.quoting.freshness import Freshness, too_old
 from lunomm.quoting.intents import Why
 
 S = 1_000_000_000
@@ -83,3 +83,10 @@ def test_a_restarted_book_counts_from_anew():
     fresh.on_tick(tick(900), at(0))
     fresh.on_tick(tick(1), at(2))
     assert fresh.trouble(at(4.9)) is None
+
+
+def test_a_tick_that_waited_on_its_way_is_no_market() -> None:
+    """A process that slept finds ticks in its socket whose beats are new to it and whose market is gone."""
+    published = tick(7)
+    assert not too_old(published, int(published.ts) + 3_000)
+    assert too_old(published, int(published.ts) + 3_001)

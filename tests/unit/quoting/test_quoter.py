@@ -780,3 +780,20 @@ def test_a_tick_without_numbers_shows_the_market_and_wants_nothing():
     wanted = bench.wanted()
     assert wanted.intents == []
     assert wanted.reservation is None
+
+
+def test_it_steps_above_a_predecessor_whose_clock_was_ahead() -> None:
+    """Its gateway believes the newest quoter it ever saw, and would never take a word of this one."""
+    bench = Bench()
+    bench.set_account(quoter_epoch=START_MS + 3_600_000)
+    bench.go(2)
+    assert bench.wanted().epoch == START_MS, "a second quoter that takes over ends this one within that time"
+    bench.go(2)
+    assert bench.wanted().epoch == START_MS + 3_600_001
+
+
+def test_a_gateway_that_believes_it_leaves_its_epoch_alone() -> None:
+    bench = Bench()
+    bench.set_account(quoter_epoch=START_MS)
+    bench.go(10)
+    assert bench.wanted().epoch == START_MS
