@@ -32,7 +32,7 @@ from lunomm.views.book import BookView
 CANDLE_S = 60
 CANDLES = 60
 WARM_AGAIN_S = 5.0
-RULES_EVERY_S = 240.0
+RULES_EVERY_S = 60.0
 RATE_SPAN = 5
 """Samples, a second apart, over which the frame rate is averaged."""
 MIDS_KEPT = 600
@@ -284,7 +284,7 @@ async def read_rules(rest: LunoRest, pairs: tuple[str, ...]) -> dict[str, PairRu
 
 
 async def watch_rules(feed: Feed) -> None:
-    """Read the rules again every few minutes.
+    """Read the rules again every minute.
 
     Raises:
         ExchangeError: tick or lot changed; every price in memory is in the old unit, so the piece must start over.
