@@ -355,10 +355,13 @@ class Gateway:
         from lunomm.luno.user_stream import Lost, Up, UserStream
 
         assert self._piece.key is not None
-        async for item in UserStream(self._piece.endpoint, self._piece.key):
+        stream = UserStream(self._piece.endpoint, self._piece.key)
+        async for item in stream:
             if isinstance(item, Up | Lost):
                 self._stream_up = isinstance(item, Up)
-                self._tell(ev.UserStream(self._stream_up))
+                now_ns = self._piece.clock.mono_ns()
+                age_ms = stream.age_ms(now_ns)
+                self._tell(ev.UserStream(self._stream_up, None if age_ms is None else now_ns - int(age_ms * 1e6)))
                 continue
             event = as_events.user_event(item)
             if event is not None:

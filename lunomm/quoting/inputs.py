@@ -29,7 +29,10 @@ class OrderState(enum.StrEnum):
 
     @property
     def terminal(self) -> bool:
-        return self in (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.DEAD)
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset((OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.DEAD))
 
 
 class OrderView(Stamped, kw_only=True):

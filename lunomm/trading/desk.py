@@ -247,7 +247,7 @@ class Desk:
         for order in self.working.live():
             self._tend(order, judged and (order.orphan or order.intent_id not in intents), now)
         for cid, track in list(self.working.tracks.items()):
-            if track.read.start(now.mono_ns):
+            if track.read.due_ns is not None and track.read.start(now.mono_ns):
                 known = self.working.orders.get(cid)
                 if known is not None:
                     track.asked_late = track.is_late(known, self.shared.settings, now.mono_ns, now.exchange_ms)
@@ -304,6 +304,8 @@ class Desk:
 
     def _want(self, intent: Intent, wanted: set[str], now: Now) -> None:
         """One wanted intent: place it if its id is new, its slot proven free, and the limits approve."""
+        if self.shared.halted is not None:
+            return  # an intent before this one tripped a limit in this very step
         slot = (intent.side, intent.level)
         if intent.id in self.working.used or any((o.side, o.level) == slot for o in self.working.live()):
             self.held.pop(intent.side, None)
@@ -358,7 +360,7 @@ class Desk:
     def _judge(self, intent: Intent, wanted: set[str], now: Now) -> Verdict:
         """The limits' word; a check that fails in any way has tripped."""
         try:
-            if self.working.lacks_money(intent.side):
+            if self.working.lacks_money(intent.side, now):
                 return Held("BALANCE")
             if self.working.rules_doubted:
                 return Held("RULES")

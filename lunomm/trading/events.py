@@ -91,7 +91,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class UserStream:
+    """heard_ns: own monotonic time of the last byte of a stream that is down, None when it is not known."""
+
     up: bool
+    heard_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

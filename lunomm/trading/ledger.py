@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill, Pnl
 from lunomm.trading.events import Flow, VenueTrade
 from lunomm.trading.inventory import Fairs, Inventory, mark_of
@@ -64,8 +65,10 @@ class Ledger:
         mark = mark_of(price)
         worth = base * mark + counter
         share = (base * mark / worth).quantize(Decimal("1e-12")) if worth > 0 else Decimal("0.5")
-        self._open(base, mark, share, counts)
-        notes = {OPENING: format(base, "f"), OPENING_MARK: format(mark, "f"), SHARE: format(share, "f")}
+        # What was booked since the first start, before there was a price to open with, is in the balance already.
+        opening = base - sum((self._net_base(entry) for entry in self._entries), ZERO)
+        self._open(opening, mark, share, counts)
+        notes = {OPENING: format(opening, "f"), OPENING_MARK: format(mark, "f"), SHARE: format(share, "f")}
         return notes if counts else {**notes, ELSEWHERE: "1"}
 
     def _open(self, opening: Decimal, mark: Decimal, share: Decimal, counts: bool) -> None:
@@ -141,6 +144,14 @@ class Ledger:
         fair = self.fairs.last()
         mark = mark_of(fair) if fair is not None else None if price is None else mark_of(price)
         return None if mark is None or self.inventory is None else self.inventory.pnl(mark)
+
+    def _net_base(self, entry: Fill | Flow) -> Decimal:
+        """What one entry adds to the position."""
+        if isinstance(entry, Flow):
+            return entry.base
+        if self.first_ms is not None and entry.ts_ms < self.first_ms:
+            return ZERO
+        return (entry.volume if entry.side is Side.BID else -entry.volume) - entry.fee_base
 
     def _apply(self, entry: Fill | Flow) -> None:
         if self.inventory is None:

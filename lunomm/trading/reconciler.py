@@ -150,6 +150,8 @@ class Reconciler:
                 desk.reference_chore,
             ]
             for cid, track in desk.working.tracks.items():
+                if track.read.due_ns is None and track.cancel.due_ns is None:
+                    continue
                 order = desk.working.orders.get(cid)
                 # A wish to cancel outlives its order; nobody acts on it then, so it must not wake anybody either.
                 chores += [track.read] if order is not None and not order.live else [track.read, track.cancel]
@@ -205,7 +207,7 @@ class Reconciler:
                 shared.balances.gap = False
                 self._read_again(now)
         elif isinstance(event, UserStream):
-            self._stream(event.up, now)
+            self._stream(event, now)
         elif isinstance(event, Gate):
             if event.open:
                 shared.closed.pop(event.name, None)
@@ -265,13 +267,14 @@ class Reconciler:
         elif isinstance(event, ReferenceRead):
             desk.see_price(event.price, now)
 
-    def _stream(self, up: bool, now: Now) -> None:
-        shared = self.shared
+    def _stream(self, event: UserStream, now: Now) -> None:
+        shared, up = self.shared, event.up
         if up and not shared.stream_up:
             # Nothing on the stream tells the present state: orders, trades and balances are read.
             self._read_again(now)
         if not up and shared.stream_up:
-            shared.stream_down_ns = now.mono_ns
+            # A half-open stream is found out late: it has been of no use since its last byte.
+            shared.stream_down_ns = now.mono_ns if event.heard_ns is None else event.heard_ns
         shared.stream_up = up
 
     def _read_again(self, now: Now) -> None:

@@ -14,6 +14,10 @@ AWAITING_NS = 5 * SECOND
 REPEAT_NS = SECOND
 """Between two cancels of the same order, and between two lookups of an unknown one."""
 
+LONGEST_WAY_NS = 60 * SECOND
+"""No request is under way for longer. A timestamp by a clock that was ahead would keep an order unknown for as long as
+the clock was wrong, up to days: then this has to do."""
+
 
 @dataclass(slots=True)
 class Track:
@@ -53,6 +57,8 @@ class Track:
 
     def is_late(self, order: Order, settings: Settings, mono_ns: int, exchange_ms: int) -> bool:
         """Whether the venue can no longer accept this order's POST, by both clocks."""
+        if mono_ns > self.since_ns + LONGEST_WAY_NS:
+            return True
         return (
             exchange_ms > order.timestamp_ms + order.ttl_ms + settings.skew_ms
             and mono_ns > self.since_ns + settings.ttl_ns + settings.skew_ns

@@ -47,6 +47,9 @@ CLOSED_NS = 30 * SECOND
 """How long nothing is placed after the venue said that it, or the market, is closed."""
 
 
+POOR_NS = 60 * SECOND
+"""How long a side that was refused twice for want of money is left alone while the balance stays as it is."""
+
 _NOT_CANCELLED_BY_US = (OrderState.SENT, OrderState.UNKNOWN, OrderState.WORKING)
 
 
@@ -71,6 +74,10 @@ class Working:
         self.pair, self.base, self.counter = pair, base, counter
         self.shared = shared
         self.orders: dict[str, Order] = {}
+        # Of all that is kept in mind for the stream's replays, the few that each step looks at.
+        self._live: dict[str, Order] = {}
+        self._owed: dict[str, Order] = {}
+        self._forget_ns = now_ns
         self.used = set(restored.used)
         self.tracks: dict[str, Track] = {}
         self.trades = Chore(due_ns=now_ns)
@@ -98,12 +105,21 @@ class Working:
         if order.live:
             track.read.want(now_ns)
             self._first_looks.add(order.client_order_id)
-        self.orders[order.client_order_id] = order
+        self._keep(order)
+
+    def _keep(self, order: Order) -> None:
+        cid = order.client_order_id
+        self.orders[cid] = order
+        for index, belongs in ((self._live, order.live), (self._owed, order.owes)):
+            if belongs:
+                index[cid] = order
+            else:
+                index.pop(cid, None)
 
     # --- what others ask ---
 
     def live(self) -> list[Order]:
-        return [order for order in self.orders.values() if order.live]
+        return list(self._live.values())
 
     @property
     def looked(self) -> bool:
@@ -113,7 +129,7 @@ class Working:
     @property
     def unbooked(self) -> list[Order]:
         """Orders with fills that no trade row accounts for yet."""
-        return [order for order in self.orders.values() if order.owes]
+        return list(self._owed.values())
 
     def views(self) -> tuple[OrderView, ...]:
         return tuple(
@@ -185,9 +201,9 @@ class Working:
         tries = before.tries + 1 if before is not None and before.balance == balance else 1
         self.poor[order.side] = Poor(tries, now.mono_ns, balance)
 
-    def lacks_money(self, side: Side) -> bool:
+    def lacks_money(self, side: Side, now: Now) -> bool:
         """Whether the venue refused this side for want of money, and nothing says that it would not again: after a
-        first refusal until the balance is read, after a second until it changes."""
+        first refusal until the balance is read, after a second until it changes or a minute has passed."""
         poor = self.poor.get(side)
         if poor is None:
             return False
@@ -195,6 +211,8 @@ class Working:
         held = self.shared.balances.held(asset)
         read = held is not None and held.read_mono_ns > poor.at_ns
         if self.shared.balances.balance(asset) != poor.balance or (poor.tries < 2 and read):
+            return False
+        if read and now.mono_ns - poor.at_ns >= POOR_NS:
             return False
         self.shared.balances_wanted |= not read
         return True
@@ -315,8 +333,8 @@ class Working:
             self.shared.halt(f"FOREIGN_ORDER: {cid[:80]} at the venue is not the order this journal sent", now)
             return
         if track.duplicate and seen.created_ms < order.timestamp_ms - self.shared.settings.skew_ms:
+            # It stops, and goes on looking: whose order it was does not matter any more for taking it down.
             self.shared.halt(f"DUPLICATE_ID: {cid[:80]} was placed before this journal sent it", now)
-            return
         track.duplicate = False
         if not seen.open and seen.filled.base < order.filled.base:
             raise OrderStateError(
@@ -362,7 +380,7 @@ class Working:
         )
         self.tracks.setdefault(order.client_order_id, Track(since_ns=now.mono_ns))
         self.used.add(intent_id)
-        self.orders[order.client_order_id] = order
+        self._keep(order)
         return order
 
     def event(
@@ -382,7 +400,7 @@ class Working:
         if after is before:
             return after
         shared = self.shared
-        self.orders[after.client_order_id] = after
+        self._keep(after)
         shared.out.append(SaveOrder(after))
         shared.changed_ns = now.mono_ns
         self.dirty = True
@@ -409,11 +427,16 @@ class Working:
     def drop(self, cid: str) -> None:
         """An order that was never sent; its intent stays used."""
         self.orders.pop(cid, None)
+        self._live.pop(cid, None)
+        self._owed.pop(cid, None)
         self.tracks.pop(cid, None)
 
     def forget(self, now: Now) -> None:
         """Drop ended orders from mind once all their fills are booked and the stream cannot replay them any more."""
+        if now.mono_ns < self._forget_ns:
+            return
+        self._forget_ns = now.mono_ns + SECOND
         for cid, order in list(self.orders.items()):
-            if not order.live and not order.owes and now.exchange_ms - order.updated_ms > REMEMBER_MS:
+            if cid not in self._live and cid not in self._owed and now.exchange_ms - order.updated_ms > REMEMBER_MS:
                 del self.orders[cid]
                 self.tracks.pop(cid, None)

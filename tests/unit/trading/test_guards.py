@@ -510,3 +510,33 @@ def test_open_value_counts_both_sides_and_the_unknown() -> None:
     assert not d.take(ev.Place)
     assert [u.code for u in d.updates if u.kind is UpdateKind.REFUSAL] == ["OPEN_VALUE"]
     assert d.state(unknown.client_order_id) is OrderState.UNKNOWN
+
+
+def test_a_side_that_was_refused_twice_is_tried_again_after_a_minute(driver: Driver) -> None:
+    """The refusals may have been the venue's mistake: a balance that nobody moves must not keep a side off for ever."""
+    refuse(driver, 3, "ErrInsufficientBalance")
+    driver.quote(intent(4, Side.BID, 299_000))
+    driver.pass_s(1)
+    driver.balances()
+    driver.pass_s(0.5)
+    (second,) = driver.take(ev.Place)
+    driver.step(ev.PostRejected(PAIR, second.order.client_order_id, "ErrInsufficientBalance"))
+    driver.quote(intent(5, Side.BID, 299_000))
+    for _ in range(59):
+        driver.pass_s(1)
+        driver.balances()
+    assert not driver.take(ev.Place)
+    for _ in range(2):
+        driver.pass_s(1)
+        driver.balances()
+    assert len(driver.take(ev.Place)) == 1
+
+
+def test_what_trips_the_halt_is_the_last_thing_of_its_step(driver: Driver) -> None:
+    """The other side of the very message that halts is not placed any more."""
+    for number in range(4):
+        driver.quote(intent(10 + number, Side.BID, "299000.5"))
+        driver.pass_s(1)
+    driver.quote(intent(20, Side.BID, "299000.5"), ASK)
+    assert "BAD_QUOTES" in halted(driver)
+    assert not driver.take(ev.Place)

@@ -641,3 +641,37 @@ def test_rate_limited_posts_pause_placing_not_cancelling(driver: Driver) -> None
     assert [c.order_id for c in driver.take(ev.Cancel)] == ["BX2"]
     driver.pass_s(1.25)
     assert len(driver.take(ev.Place)) == 1
+
+
+def test_a_half_open_stream_counts_from_its_last_byte(driver: Driver) -> None:
+    """The loss is found out ten seconds late: then everything goes at once, not ten seconds later."""
+    driver.working(BID)
+    driver.pass_s(10)
+    driver.take(ev.Cancel)
+    driver.step(ev.UserStream(False, driver.mono_ns - 10_000_000_000))
+    assert driver.take(ev.Cancel)
+
+
+def test_an_order_sent_by_a_clock_that_was_ahead_is_not_unknown_for_as_long(driver: Driver) -> None:
+    driver.exchange_ms += 86_400_000
+    order = driver.place(BID)
+    driver.step(ev.PostUnknown(PAIR, order.client_order_id))
+    driver.exchange_ms -= 86_400_000
+    for _ in range(70):
+        driver.pass_s(1)
+        for _ in driver.take(ev.ReadOrder):
+            driver.step(ev.OrderRead(PAIR, order.client_order_id, None))
+        driver.answer()
+    assert driver.state(order.client_order_id) is OrderState.DEAD
+
+
+def test_an_order_that_seems_placed_before_is_still_followed_to_its_end(driver: Driver) -> None:
+    """It halts; what it then shows of itself counts all the same, or its cancel would be repeated for ever."""
+    order = driver.place(BID)
+    driver.step(ev.PostRejected(PAIR, order.client_order_id, "ErrDuplicateClientOrderID"))
+    early = order.timestamp_ms - 5_000
+    driver.step(ev.OrderRead(PAIR, order.client_order_id, seen(order, created_ms=early)))
+    assert "DUPLICATE_ID" in (driver.core.shared.halted or "")
+    assert [c.order_id for c in driver.take(ev.Cancel)] == ["BX1"]
+    driver.step(ev.OrderRead(PAIR, order.client_order_id, seen(order, open=False, created_ms=early)))
+    assert driver.state(order.client_order_id) is OrderState.CANCELLED

@@ -72,3 +72,14 @@ def test_aliens_before_the_first_start_are_history(driver: Driver) -> None:
     ledger = Ledger(PAIR, RestoredPair(notes={"first_start_ms": str(START_MS)}))
     assert ledger.take(trade(order, 1, "0.001", ts_ms=START_MS - 1), None) is None
     assert isinstance(ledger.take(trade(order, 2, "0.001", ts_ms=START_MS), None), Flow)
+
+
+def test_what_was_booked_before_the_opening_is_in_it_already(driver: Driver) -> None:
+    """A price to open with may come late: the balance then holds what was traded since the first start."""
+    ledger = Ledger(PAIR, RestoredPair(notes={"first_start_ms": str(START_MS)}))
+    order = driver.place(intent(1, Side.ASK, 301_000))
+    assert ledger.take(trade(order, 7, "0.001", client_order_id="", ts_ms=START_MS + 1), None) is not None
+    notes = ledger.open(D("0.099"), D(30_301), D(300_000))
+    assert D(notes["opening"]) == D("0.1")
+    assert ledger.inventory is not None
+    assert ledger.inventory.position == D("0.099")
