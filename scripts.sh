@@ -143,6 +143,8 @@ bash scripts.sh setup                only set up (.venv, from requirements.lock)
 bash scripts.sh test [PYTEST ARGS]   every check: format, lint, types, tests
 bash scripts.sh lint                 format check and lint
 bash scripts.sh types                mypy --strict
+bash scripts.sh soak [OPTIONS]       the deterministic simulation on fresh seeds, on every core (--help)
+bash scripts.sh soak replay SEED     one of its seeds, told line by line
 bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for an hour or so (tests/chaos; --help)
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
@@ -183,8 +185,7 @@ case "${1:-}" in
                 exec "$python" -m tests.chaos.ctrl_c "$@"
                 ;;
             *)
-                say "soak: say which: chaos, ctrl-c"
-                exit 2
+                PYTHONPATH="$root/tests" exec "$python" -W ignore -m campaign "$@"
                 ;;
         esac
         ;;

@@ -526,6 +526,7 @@ def test_a_side_that_was_refused_twice_is_tried_again_after_a_minute(driver: Dri
         driver.pass_s(1)
         driver.balances()
     assert not driver.take(ev.Place)
+    driver.step(ev.ReferenceRead(PAIR, D(300_000)))
     for _ in range(2):
         driver.pass_s(1)
         driver.balances()
