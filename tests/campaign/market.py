@@ -31,6 +31,7 @@ from lunomm.simulator.reply_style import error_json, reply_json
 from lunomm.simulator.user_messages import UserFrame
 from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue
 from lunomm.simulator.visitor_orders import VisitorOrder
+from lunomm.simulator.walk import Walk
 
 if TYPE_CHECKING:
     from campaign.world import World
@@ -43,18 +44,17 @@ BATCH = 10_000
 LIGHT = Profile(
     name="campaign",
     title="few frames, many takers that reach the quotes",
-    sigma_daily=0.06,
+    source="made for these runs",
     kappa=400.0,
     intensity=0.35,
     taker_rate=0.7,
-    half_spread=(3e-4, 3e-4),
-    requote=3e-4,
+    half_spreads=(3e-4,),
+    requote=2e-4,
     gap=20e-4,
     depth=4,
     refresh_rate=0.1,
     nearness=2.0,
     size=(0.5, 0.6),
-    step_s=1.0,
 )
 
 _BY_PATH = {(call.method, call.path): call for call in CALLS}
@@ -79,9 +79,9 @@ class MarketPlace:
             behaviour,
         )
         start_ns = world.true_ns
-        past = past_hour(LIGHT, listed, streams.past, start_ns // 1_000_000, 50_000)
+        past = past_hour(LIGHT, listed, streams.past, seed, start_ns // 1_000_000, 50_000)
         self.venue.seed_history(PAIR, past.trades, past.minutes)
-        flow = Flow(LIGHT, listed, self.venue.engine(PAIR), streams, start_ns)
+        flow = Flow(LIGHT, listed, self.venue.engine(PAIR), streams, Walk(seed, BASE, COUNTER), start_ns)
         flow.act(flow.next_ns)
         self.exchange = Exchange(self.venue, {PAIR: flow}, Setting(seed, None, None, 0, {}))
         self.venue.drain()

@@ -259,7 +259,8 @@ class World:
     def _drive(self) -> None:
         due = self.market.run()
         if due is not None:
-            self.loop.later(max(due, 0.001), self._drive)
+            # Whoever calls meets the market as of then anyway; it needs no turn for every step.
+            self.loop.later(max(due, 0.25), self._drive)
 
     # --- the run ----------------------------------------------------------------------------------------------------
 
