@@ -60,7 +60,7 @@ def test_exchange(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tape.write_text("x")
     for options in (
         ExchangeOptions(pairs=PAIRS),
-        ExchangeOptions(9000, 7, "theory", PAIRS, None, 2.5, 1),
+        ExchangeOptions(9000, 7, "theory", PAIRS, speed=2.5, fee_tier=1),
         ExchangeOptions(tape=tape, pairs=("XBTZAR",), speed=1e-3),
     ):
         assert read_back(monkeypatch, exchange_args(options)) == (options,)
