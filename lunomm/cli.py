@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import typer
 
-from lunomm import __version__, cli_explain, cli_operator, cli_research
+from lunomm import __version__, cli_explain, cli_market, cli_operator, cli_research
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
@@ -318,6 +318,7 @@ def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -
     _run("down", common, force=force)
 
 
+app.add_typer(cli_market.app)
 app.add_typer(cli_operator.app)
 app.add_typer(cli_research.app)
 app.add_typer(cli_explain.app)
@@ -398,9 +399,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _commands() -> list[str]:
-    known = [
-        info for part in (app, cli_operator.app, cli_research.app, cli_explain.app) for info in part.registered_commands
-    ]
+    parts = (app, cli_market.app, cli_operator.app, cli_research.app, cli_explain.app)
+    known = [info for part in parts for info in part.registered_commands]
     return [info.name or info.callback.__name__ for info in known if info.callback is not None]
 
 

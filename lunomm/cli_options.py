@@ -130,6 +130,8 @@ Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one wher
 Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as venue `tape`")]
 Once = Annotated[bool, _flag("--once", "print once, even in a terminal")]
 Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
+Top = Annotated[int | None, _whole("--top", "ranked markets to show [default: 20; --json: all]")]
+Counters = Annotated[list[str] | None, _text("--counter", "only markets in these, such as MYR,ZAR", metavar="CURRENCY")]
 Reason = Annotated[str, _text("--reason", "why, for the journal", metavar="TEXT")]
 Minutes = Annotated[float, _float("--minutes", "how long to collect where no book runs, minutes")]
 Estimator = Annotated[str, _text("--estimator", "of kappa and A", metavar="exposure|touch|depth|loglin|seed")]

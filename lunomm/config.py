@@ -25,6 +25,7 @@ from lunomm.options import (
     CalibrateOptions,
     ExchangeOptions,
     GatewayOptions,
+    PairsOptions,
     QuoteOptions,
     SimulateOptions,
     UpOptions,
@@ -40,6 +41,7 @@ __all__ = [
     "Common",
     "ExchangeOptions",
     "GatewayOptions",
+    "PairsOptions",
     "QuoteOptions",
     "RedisAddress",
     "SimulateOptions",
@@ -150,8 +152,11 @@ def read_common(
     for_s: float | None = None,
     debug: bool = False,
     venue: bool = True,
+    keyless: bool = False,
 ) -> Common:
     """Resolve what all commands share. venue: False where no market is talked to (``down``, ``exchange``): mode sim.
+
+    keyless: live needs no key (but not half of one): what is read is public.
 
     Raises:
         UsageError: unknown mode, for_s not positive.
@@ -165,7 +170,7 @@ def read_common(
         mode, explicit = "sim", True
     else:
         explicit = mode is not None
-        mode = choose_mode(mode, key, env)
+        mode = choose_mode(mode, key, env, keyless=keyless)
     if mode == "live":
         _check_privacy(env)
     return Common(
@@ -229,7 +234,7 @@ def _check_privacy(env: Mapping[str, str]) -> None:
         )
 
 
-def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str]) -> str:
+def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str], *, keyless: bool = False) -> str:
     """The mode rules of the design: sim without keys; with keys it must be said; live needs them."""
     if mode is None:
         if key is not None:
@@ -250,6 +255,8 @@ def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str]) ->
         raise UsageError(f"--mode {show(mode)}: unknown. Say --mode sim or --mode live")
     if mode == "live" and key is None:
         missing = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if not env.get(name)]
+        if keyless and len(missing) == 2:
+            return mode
         raise ConfigError(
             f"--mode live: needs LUNO_KEY_ID and LUNO_KEY_SECRET; absent: {', '.join(missing)}. "
             "Put both into .env or the environment",

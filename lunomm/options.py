@@ -213,6 +213,21 @@ class CalibrateOptions:
             raise UsageError(f"--plot: {show(str(self.plot))}: {reason}. Give the SVG file to write")
 
 
+@dataclass(frozen=True)
+class PairsOptions:
+    """top: ranked markets shown, None = a screenful (``--json``: all). counters: currencies, none = all."""
+
+    top: int | None = None
+    counters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.top is not None:
+            _check("--top", self.top, 1, 1000)
+        for name in self.counters:
+            if not re.fullmatch(r"[A-Z0-9]{2,10}", name, re.ASCII):
+                raise UsageError(f"--counter: {show(name)}: not a currency. Give one such as MYR, or several: MYR,ZAR")
+
+
 STRATEGIES = ("inventory", "symmetric", "glft")
 
 

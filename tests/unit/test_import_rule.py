@@ -30,6 +30,7 @@ RANKS = {
     "orderbook": 8,
     "cli_options": 8,
     "cli_errors": 8,
+    "cli_market": 9,
     "cli_operator": 9,
     "cli_research": 9,
     "cli_explain": 9,
@@ -56,8 +57,8 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_operator.py", "cli_research.py", "cli_explain.py", "cli_options.py", "cli_errors.py", "config.py",
-    "options.py", "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
+    "cli.py", "cli_market.py", "cli_operator.py", "cli_research.py", "cli_explain.py", "cli_options.py",
+    "cli_errors.py", "config.py", "options.py", "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 
