@@ -1,7 +1,7 @@
 """The whole chain on the simulated market whose truth is known: frames -> observer -> records -> sigma, kappa and A.
 
-``LUNOMM_SOAK_SEEDS`` says how many fresh half hours (default 6; forty are asked of a release) and ``LUNOMM_SOAK_FIRST_SEED``
-from which seed:
+``LUNOMM_SOAK_SEEDS`` says how many fresh half hours (default 6; forty are asked of a release) and
+``LUNOMM_SOAK_FIRST_SEED`` from which seed:
 
     LUNOMM_SOAK_SEEDS=40 python -m pytest tests/property/test_estimators_on_the_simulator.py -n 0 --timeout 3600
 """
