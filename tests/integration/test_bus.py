@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -207,6 +209,10 @@ async def test_a_heartbeat_has_piece_and_pair_in_its_name(bus: Bus) -> None:
         ("", "MALFORMED"),
         ("not json", "MALFORMED"),
         ("[" * 100_000, "MALFORMED"),
+        ('{"x":' * 100_000, "MALFORMED"),
+        ("{" + ",".join(f'"k{n}":0' for n in range(120_000)) + "}", "SIZE"),
+        (b"\xff\xfe", "MALFORMED"),
+        ('{"pair":"\\ud800"}', "MALFORMED"),
         ('{"v":1,"pair":"XBTMYR"}', "MALFORMED"),
         ("x" * (2**20 + 1), "SIZE"),
         ('{"ts":1,"exchange_ts":1,"sequence":1,"state":"OK","beat":1,"pair":"XBTMYR","v":99}', "SCHEMA"),
@@ -216,7 +222,7 @@ async def test_a_heartbeat_has_piece_and_pair_in_its_name(bus: Bus) -> None:
         ('{"ts":1,"exchange_ts":1,"sequence":1,"state":"OK","beat":1,"pair":"XBTMYR","venue":"other|x"}', "VENUE"),
     ],
 )
-async def test_bad_messages_are_dropped_and_counted(bus: Bus, text: str, why: str) -> None:
+async def test_bad_messages_are_dropped_and_counted(bus: Bus, text: str | bytes, why: str) -> None:
     bus.venue = venue()
     await bus.call(bus.redis.set("LOB::XBTMYR", text))
     assert await bus.get(LOB, PAIR) is None
@@ -247,6 +253,89 @@ async def test_nothing_listens() -> None:
     async with Bus(RedisAddress(port=1), "test") as nowhere:
         with pytest.raises(BusError, match=r"127\.0\.0\.1:1"):
             await nowhere.ping()
+
+
+@asynccontextmanager
+async def stand_in(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """The port of a server that does this to each connection; every one of them is over at the end."""
+    over: list[asyncio.Task[None] | None] = []
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        over.append(asyncio.current_task())
+        try:
+            await answer(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async with await asyncio.start_server(one, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*(task for task in over if task is not None))
+
+
+REFUSALS = [
+    "NOAUTH Authentication required.",
+    "NOPERM this user has no permissions to run the 'get' command",
+    "READONLY You can't write against a read only replica.",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "LOADING Redis is loading the dataset in memory",
+    "MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.",
+    "BUSY Redis is busy running a script.",
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=[text.split()[0] for text in REFUSALS])
+async def test_each_refusal_of_redis_is_said_in_its_own_words_and_may_pass(refusal: str) -> None:
+    """A server that greets and then refuses; when it stops refusing the same bus works."""
+    refusing = True
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readline():
+            words = []
+            for _ in range(int(head[1:])):
+                words.append((await reader.readexactly(int((await reader.readline())[1:]) + 2))[:-2])
+            if words[0] == b"HELLO":
+                writer.write(b"%1\r\n$5\r\nproto\r\n:3\r\n")
+            elif words[0] == b"CLIENT":
+                writer.write(b"+OK\r\n")
+            else:
+                writer.write(f"-{refusal}\r\n".encode() if refusing else b"_\r\n")
+            await writer.drain()
+
+    async with stand_in(answer) as port, Bus(RedisAddress(port=port), "test") as refused:
+        for call in (refused.get(LOB, PAIR), refused.publish(LOB, tick())):
+            with pytest.raises(BusError) as caught:
+                await call
+            own_words = refusal.split(maxsplit=1)[1]
+            assert own_words[:12] in str(caught.value) and str(caught.value).isprintable()
+        refusing = False
+        assert await refused.get(LOB, PAIR) is None
+
+
+async def test_a_server_that_hangs_is_an_error_in_time() -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with stand_in(hang) as port, Bus(RedisAddress(port=port), "test") as bus, asyncio.timeout(10):
+        with pytest.raises(BusError):
+            await bus.get(LOB, PAIR)
+
+
+async def test_a_listener_that_redis_cut_off_listens_again(bus: Bus) -> None:
+    """What Redis does to a subscriber whose buffer is full."""
+    async with Bus(bus.address, "slow") as slow:
+        heard: list[object] = []
+        task = asyncio.create_task(collect(slow.listen(LOB, PAIR), heard))
+        for beat in (1, 2, 3):
+            await subscribed(bus, "LOB::XBTMYR")
+            await bus.publish(LOB, tick(beat))
+            await until(lambda beat=beat: len(heard) == beat)  # type: ignore[misc]
+            assert await bus.call(bus.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")) >= 1
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_cancelling_a_listener_always_works(bus: Bus) -> None:

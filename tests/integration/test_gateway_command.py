@@ -334,6 +334,25 @@ async def test_redis_dies_orders_go_and_come_back_with_it(state_dir, tmp_path, m
         await embedded.stop(address, folder)
 
 
+async def test_redis_hangs_orders_go_and_come_back_with_it(redis_server, state_dir):
+    async with desk(state_dir, redis_server.address) as here, gateway(here) as one:
+        ids = await here.quote_around()
+        await until(lambda: here.has(*ids), "both orders")
+        server = int((await here.bus.redis.info("server"))["process_id"])
+        os.kill(server, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            await until(here.has, "flat while Redis hangs", 6)
+            assert time.monotonic() - began < 5.5
+        finally:
+            os.kill(server, signal.SIGCONT)
+        again = await here.quote_around()
+        await until(lambda: here.has(*again), "orders once it answers")
+        one.send_signal(signal.SIGTERM)
+        await ends(one, 0)
+        assert await here.has()
+
+
 async def test_another_venue_on_this_redis_is_refused_and_nothing_is_posted(redis_server, state_dir):
     async with desk(state_dir, redis_server.address) as here:
         async with gateway(here) as one:

@@ -182,6 +182,51 @@ async def test_bad_frame_after_good_ones() -> None:
         assert sequences((await until_lost(stream))[0]) == [7, 8]
 
 
+async def test_text_that_is_no_utf_8_loses_the_stream() -> None:
+    async def garbled(ws: ServerConnection) -> None:
+        await ws.send(snapshot(7))
+        await ws.send(b'{"sequence":"\xff\xfe"}', text=True)
+        await ws.wait_closed()
+
+    async with Peer(garbled, say(snapshot(50))).running() as peer, listen(peer.endpoint) as stream:
+        frames, reason = await until_lost(stream)
+        assert sequences(frames) == [7] and reason.isprintable()
+        assert (await next_frame(stream)).event.sequence == 50
+
+
+async def test_a_frame_in_pieces_of_one_character_is_a_frame() -> None:
+    async def crumbs(ws: ServerConnection) -> None:
+        await ws.send(list(snapshot(7)))
+        await ws.send(list(update(8)))
+        await ws.wait_closed()
+
+    async with Peer(crumbs).running() as peer, listen(peer.endpoint) as stream:
+        assert [(await next_frame(stream)).event.sequence for _ in range(2)] == [7, 8]
+
+
+async def test_a_flood_is_held_back_at_the_sender_and_none_of_it_is_lost() -> None:
+    """Twenty thousand frames as fast as they go, to a listener that stops to think: the rest waits in the network."""
+    sent = 0
+
+    async def flood(ws: ServerConnection) -> None:
+        nonlocal sent
+        await ws.send(snapshot(7))
+        for sequence in range(8, 20_008):
+            await ws.send(update(sequence))
+            sent += 1
+        await ws.wait_closed()
+
+    quiet = Timing(ping=60, close=0.2, quick=0.02)
+    async with Peer(flood).running() as peer, listen(peer.endpoint, quiet) as stream:
+        await next_frame(stream)
+        before = -1
+        while sent > before:
+            before = sent
+            await asyncio.sleep(0.3)
+        assert sent < 20_000, "somebody took all of it in"
+        assert [(await next_frame(stream)).event.sequence for _ in range(20_000)] == list(range(8, 20_008))
+
+
 async def test_frame_beyond_the_limit_names_it() -> None:
     huge = '{"x":"' + "x" * (17 * 2**20) + '"}'
     async with (

@@ -425,6 +425,32 @@ def test_a_stream_that_came_back_is_followed_by_a_full_read(driver: Driver) -> N
     assert driver.take(ev.ReadBalances)
 
 
+def test_a_ledger_row_that_was_missed_is_followed_by_a_full_read(driver: Driver) -> None:
+    driver.working(BID)
+    driver.balances(counter="30000")
+    kinds = (ev.ReadBalances, ev.ReadOpenOrders, ev.ReadTrades)
+    for row in (7, 8):
+        driver.step(ev.BalanceSeen(1, row, D("0.1"), D("0.1")))
+    for kind in kinds:
+        driver.take(kind)
+    driver.step(ev.Wake())
+    assert not any(driver.take(kind) for kind in kinds), "row after row, nothing is missing"
+    driver.step(ev.BalanceSeen(1, 10, D("0.1"), D("0.1")))
+    for kind in kinds:
+        assert driver.take(kind), kind
+
+
+def test_fees_are_read_again_within_the_hour(driver: Driver) -> None:
+    driver.take(ev.ReadFees)
+    driver.pass_s(3590, quotes=False, step=5)
+    assert not driver.take(ev.ReadFees)
+    driver.pass_s(15, quotes=False, step=5)
+    assert len(driver.take(ev.ReadFees)) == 1
+    driver.step(ev.FeesRead(PAIR, D("0.0035"), D("0.006")))
+    driver.pass_s(1.5)
+    assert driver.take(ev.PublishAccount)[-1].account.maker_fee == D("0.0035")
+
+
 def test_a_halt_is_durable_said_once_and_survives_a_restart(driver: Driver) -> None:
     driver.step(ev.HaltAsked("first"))
     driver.step(ev.HaltAsked("second"))

@@ -1,0 +1,75 @@
+"""Odd surroundings: the same one line and exit code whatever locale, folder, home, terminal or limit there is."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SURROUNDINGS: dict[str, dict[str, str | None]] = {
+    "locale of 1970": {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "no such locale": {"LANG": "xx_YY.nonsense", "LC_ALL": "xx_YY.nonsense"},
+    "ascii only": {"PYTHONIOENCODING": "ascii"},
+    "no such zone": {"TZ": "Mars/Olympus_Mons"},
+    "no home": {"HOME": None, "XDG_STATE_HOME": None},
+    "dumb terminal": {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "1", "LINES": "1", "PYTHONHASHSEED": "0"},
+    "other certificates": {"SSL_CERT_FILE": "/none/such", "REQUESTS_CA_BUNDLE": "/none/such"},
+}
+
+
+def status(folder: Path, port: int, changes: dict[str, str | None], *, files: int = 0) -> str:
+    """The line of a ``lunomm status`` that finds no Redis."""
+    here = folder / "here"
+    here.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LUNOMM_STATE_DIR": str(folder / "state")}
+    wanted = {**environment, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), **changes}
+
+    def prepare() -> None:
+        if files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "lunomm", "status"],
+        cwd=here,
+        env={name: value for name, value in wanted.items() if value is not None},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        preexec_fn=prepare,
+    )
+    shown = done.stderr.decode()
+    assert done.returncode == 4, shown
+    assert done.stdout == b""
+    assert shown.startswith("lunomm: ") and shown.count("\n") == 1, shown
+    return shown
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_the_same_line_everywhere(tmp_path: Path, free_port: int, name: str) -> None:
+    assert f"127.0.0.1:{free_port}" in status(tmp_path, free_port, SURROUNDINGS[name])
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "lunomm", "status"],
+        cwd=gone,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+        preexec_fn=gone.rmdir,
+    )
+    assert done.returncode == 3
+    assert done.stderr.decode().startswith("lunomm: the working directory is gone")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_sixteen_open_files_are_enough_to_say_so(tmp_path: Path, free_port: int) -> None:
+    assert "lunomm: " in status(tmp_path, free_port, {}, files=16)
