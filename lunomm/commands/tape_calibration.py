@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ async def read_tapes(paths: Sequence[Path], pair: str, *, bar: bool = False, for
         bar: draw a progress bar in a terminal. for_s: stop after so many seconds with what was read.
 
     Raises:
-        UsageError: a file is no tape of this pair, or the tapes do not agree on tick and lot.
+        UsageError: a file is no tape of this pair, the tapes do not agree on tick and lot, or overlap.
     """
     started = time.monotonic()
     tapes = []
@@ -67,6 +68,12 @@ async def read_tapes(paths: Sequence[Path], pair: str, *, bar: bool = False, for
         if (tape.rules.price_scale, tape.rules.volume_scale) != (rules.price_scale, rules.volume_scale):
             raise UsageError(
                 f"{tape.path} has another tick or lot than {tapes[0].path}. Calibrate them apart", code="TAPE_PAIR"
+            )
+    for before, after in itertools.pairwise(tapes):
+        if after.started_ns < before.ended_ns:
+            raise UsageError(
+                f"{before.path} and {after.path} overlap in time: their orders would count twice. Leave one away",
+                code="TAPE_OVERLAP",
             )
     names = ", ".join(tape.path.name for tape in tapes)
     found = Recorded(rules, [], [], f"tape {names}")

@@ -7,9 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lunomm import cli
+from lunomm.commands.tape_calibration import replayed
+from lunomm.market.calibration import Calibrator, calibrate
+from lunomm.market.records import GridRow, TakerOrder
+from lunomm.tape.reader import read_tape
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "luno-xbtzar-2021-07-13-first5000.jsonl"
 needs_recording = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded XBTZAR frames are not on this machine")
@@ -102,6 +107,68 @@ def test_calibrating_the_recorded_file_says_thin_and_why(capsys: pytest.CaptureF
     assert "THIN" in lines[0] and any(line.startswith("touch share  73 %") for line in lines)
     code, lines, _ = run(capsys, "book", "XBTZAR", "--tape", RECORDED, "--json")
     assert data(lines)["kappa"] == found["kappa"], "the book and calibrate are one estimator"
+
+
+@needs_recording
+def test_the_recorded_file_in_two_parts_is_the_file_in_one() -> None:
+    """An observer stopped in the middle and fed on gives the same digits; 25 fills, 15 taker orders, no gap."""
+    tape = read_tape(RECORDED, "XBTZAR")
+    whole = [record for records in replayed(tape) for record in records]
+    orders = [record for record in whole if isinstance(record, TakerOrder)]
+    rows = [record for record in whole if isinstance(record, GridRow)]
+    assert (sum(order.fills for order in orders), len(orders)) == (25, 15)
+    assert [row.start_ms for row in rows if row.gap] == [rows[0].start_ms], "only the beginning"
+    known = calibrate(orders, rows, tape.rules, lookback_s=86_400.0)
+    carried = Calibrator(tape.rules, lookback_s=86_400.0)
+    for record in whole[: len(whole) // 2]:
+        again = msgspec.json.decode(msgspec.json.encode(record), type=type(record))
+        carried.on_trade(again) if isinstance(again, TakerOrder) else carried.on_row(again)
+    assert carried.intensity().sample < 15
+    for record in whole[len(whole) // 2 :]:
+        carried.on_trade(record) if isinstance(record, TakerOrder) else carried.on_row(record)
+    assert carried.estimates() == known.estimates
+
+
+def test_a_recorded_market_calibrated_every_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Our own recording: every estimator, size weights, a prior, a plot; what is for comparison says so."""
+    tape, plot = Path(__file__).parents[1] / "data" / "sim-xbtmyr-theory-seed7-60s.jsonl.gz", tmp_path / "c.svg"
+    kappas = {}
+    for name in ("exposure", "touch", "depth", "loglin", "seed"):
+        _, lines, err = run(capsys, "calibrate", "--tape", tape, "--estimator", name, "--json")
+        found = data(lines)
+        assert err == "" and found["estimator"] == name and len(lines) == 1
+        kappas[name] = found["kappa"]
+        assert found["others"].get(name, {"kappa": found["kappa"]})["kappa"] == found["kappa"]
+    assert kappas["exposure"] is not None and len(set(kappas.values())) >= 3
+    _, lines, _ = run(capsys, "calibrate", "--tape", tape, "--weight", "size", "--json")
+    assert data(lines)["kappa"] != kappas["exposure"] and data(lines)["weight"] == "size"
+    _, lines, _ = run(capsys, "calibrate", "--tape", tape, "--kappa-prior", "0.1", "--json")
+    assert data(lines)["kappa"] > kappas["exposure"]
+    err = run(capsys, "calibrate", "--tape", tape, "--plot", plot)[2]
+    assert plot.read_text().startswith("<svg") and f"wrote {plot}" in err
+
+
+def test_orders_that_would_count_twice_are_refused(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "calibrate", "--tape", tape, "--tape", tape)
+    assert code == 2 and "twice" in err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--estimator", "guess"),
+        ("--weight", "age"),
+        ("--weight", "size", "--estimator", "seed"),
+        ("--kappa-prior", "0.1", "--estimator", "touch"),
+        ("--plot", "no/such/folder/c.svg"),
+        ("--plot", "c.svg", "--watch"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    tape: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    code, _, err = run(capsys, "calibrate", "--tape", tape, *options)
+    assert code == 2 and err.count("\n") == 1
 
 
 def test_a_small_tape(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from lunomm.bus import embedded
-from lunomm.bus.channels import ACCOUNT, LOB, ORDER_UPDATES, QUOTES, RULES
+from lunomm.bus.channels import ACCOUNT, LOB, ORDER_UPDATES, PARAMS, QUOTES, RULES
 from lunomm.bus.client import Bus
 from lunomm.bus.venue import peek
 from lunomm.config import RedisAddress
 from lunomm.errors import BusError
-from lunomm.market.records import BookState, Estimates, Tick, Verdict
+from lunomm.market.records import BookState, Estimates, Params, Tick, Verdict
 from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.inputs import Account, Balance, OrderState, OrderUpdate, UpdateKind
 from lunomm.quoting.intents import Intent, WantedQuotes, Why
@@ -54,6 +54,7 @@ class Others:
         self.position = D("0.1")
         self.quoter_epoch: int | None = None
         self.heard: list[WantedQuotes] = []
+        self.estimates = Estimates(sigma=0.025 / 86_400**0.5, kappa=1 / 300, verdict=Verdict.GO, sample=80)
 
     async def run(self) -> None:
         while True:
@@ -108,7 +109,7 @@ class Others:
                 fair_mid=D(self.mid),
                 fair_best_bid=D(self.mid - 500),
                 fair_best_ask=D(self.mid + 500),
-                estimates=Estimates(sigma=0.025 / 86_400**0.5, kappa=1 / 300, verdict=Verdict.GO, sample=80),
+                estimates=self.estimates,
             )
             await self.bus.publish(LOB, tick)
 
@@ -190,6 +191,36 @@ def two_sided(wanted: WantedQuotes) -> bool:
 
 def why(wanted: WantedQuotes, side: Side) -> Why | None:
     return next(report.why for report in wanted.sides if report.side is side)
+
+
+@pytest.mark.parametrize(("age_s", "used"), [(3600, True), (2 * 86_400, False)], ids=["an hour old", "stale"])
+async def test_a_restarted_book_quotes_from_the_last_good_calibration(redis_server, state_dir, age_s, used):
+    """Its own kappa is a warm one, known to a third; the calibration's of an hour ago is better, of yesterday none."""
+    sigma = 0.025 / 86_400**0.5
+    good = Estimates(
+        sigma=sigma, sigma_se=0.08 * sigma, kappa=1 / 900, kappa_low=1 / 1000, kappa_high=1 / 800, verdict=Verdict.GO
+    )
+    async with others(redis_server.address) as them:
+        them.estimates = Estimates(
+            sigma=sigma,
+            sigma_se=0.2 * sigma,
+            sigma_source="warm",
+            kappa=1 / 300,
+            kappa_low=1 / 600,
+            kappa_high=1 / 150,
+            kappa_source="warm",
+            sample=12,
+            verdict=Verdict.THIN,
+        )
+        async with quote(state_dir, *LIVE, "--order-size", "0.02"):
+            first = await until(them.now_wanted(two_sided), "quotes from the warm start")
+            assert 250 < first.half_spread < 600
+            at_ms = time.time_ns() // 1_000_000 - age_s * 1000
+            await them.bus.put(PARAMS, Params(pair=PAIR, at_ms=at_ms, provenance="test", mid=300_000.0, estimates=good))
+        heard = len(them.heard)
+        async with quote(state_dir, *LIVE, "--order-size", "0.02"):
+            again = await until(lambda: next(filter(two_sided, them.heard[heard:]), None), "quotes of the next quoter")
+            assert (again.half_spread > 800) is used and (again.half_spread < 600) is not used
 
 
 async def test_a_clock_set_back_makes_no_older_quoter(redis_server, state_dir):

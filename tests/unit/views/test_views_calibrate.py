@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from drawing import HOSTILE, draw
 
-from lunomm.market.records import Estimates, Params, Verdict
+from lunomm.market.hours import Hour
+from lunomm.market.records import Estimates, Params, SideFit, Verdict
 from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen, inverse_kappa, sigma_daily
 
 
@@ -80,3 +81,34 @@ def test_conversions() -> None:
     assert inverse_kappa(1 / 300, 300_000) == pytest.approx(0.001)
     assert inverse_kappa(0.0, 300_000) is None
     assert inverse_kappa(1.0, None) is None
+
+
+def test_sides_arrivals_others_and_hours(view: CalibrateView) -> None:
+    assert view.params is not None
+    side = SideFit(
+        kappa=1 / 300, kappa_low=1 / 600, kappa_high=1 / 200, intensity=0.09, intensity_low=0.08, intensity_high=0.1
+    )
+    rich = msgspec.structs.replace(
+        view.params,
+        bid=side,
+        ask=msgspec.structs.replace(side, kappa=1 / 150),
+        arrival_cv=2.13,
+        arrival_rejects=True,
+        others={"exposure": 1 / 300, "touch": 1 / 270, "seed": 1 / 90_000},
+        weight="size",
+    )
+    hours = tuple(Hour(3_600_000 * k, 3600.0, 8e-5 * k or None, 1e-6, 2e-4, k, 10.0 * k) for k in range(3))
+    shown = draw(calibrate_screen(replace(view, params=rich, hours=hours)), 100, 60)
+    for words in (
+        "bids 10.0 bp (6.7 to 20.0), A 0.0900",
+        "asks 5.0 bp",
+        "CV 2.13 of the times between, Poisson is rejected at 5 %",
+        "touch 9.0 bp, seed 3,000.0 bp",
+        "weighted by size",
+        "02:00",
+        "4.70 %",
+    ):
+        assert words in shown, words
+    assert "exposure" not in shown, "the estimator itself is no other"
+    alone = draw(calibrate_screen(replace(view, hours=hours[:1])), 100, 60)
+    assert "by hour" not in alone
