@@ -64,7 +64,8 @@ class BookOptions:
 
 @dataclass(frozen=True)
 class QuoteOptions:
-    """The document's inputs (design 8). Amounts in base; min_spread: fraction of mid; *_s: exchange seconds."""
+    """The document's inputs. Amounts in base; min_spread, max_spread: fractions of mid; *_s: exchange seconds; drift:
+    percent a day; adverse_selection: bp."""
 
     order_size: Decimal = Decimal(1)
     order_size_explicit: bool = False
@@ -81,6 +82,16 @@ class QuoteOptions:
     inventory_target: str | None = None
     kappa_prior: float | None = None
     min_size_policy: Literal["floor", "skip"] = "floor"
+    model: Literal["as", "glft"] = "as"
+    gamma_ref: Literal["lot", "capital", "absolute"] = "lot"
+    target_skew: str | None = None
+    drift: float = 0.0
+    adverse_selection: float = 0.0
+    max_spread: float | None = None
+    no_improve: bool = False
+    ignore_fees: bool = False
+    tolerance_ticks: int = 1
+    fair_price: str = "mid"
 
     def __post_init__(self) -> None:
         _check("--order-size", self.order_size, 0, 1e12, open_low=True)
@@ -95,6 +106,15 @@ class QuoteOptions:
         _choice("--spread-formula", self.spread_formula, ("paper", "readme"))
         _choice("--size-rule", self.size_rule, ("decay", "literal"))
         _choice("--min-size-policy", self.min_size_policy, ("floor", "skip"))
+        _choice("--model", self.model, ("as", "glft"))
+        _choice("--gamma-ref", self.gamma_ref, ("lot", "capital", "absolute"))
+        _check("--drift", self.drift, -100, 100)
+        _check("--adverse-selection", self.adverse_selection, 0, 1000)
+        _check("--tolerance-ticks", self.tolerance_ticks, 1, 1_000_000)
+        if self.max_spread is not None:
+            _check("--max-spread", self.max_spread, 0, 1, open_low=True)
+            if self.max_spread < self.min_spread:
+                raise UsageError(f"--max-spread: {self.max_spread:g}: below --min-spread {self.min_spread:g}")
         if self.kappa_prior is not None:
             _check("--kappa-prior", self.kappa_prior, 0, 1e12, open_low=True)
         if self.inventory_target is not None:

@@ -42,9 +42,18 @@ def quote_args(pair: str, options: QuoteOptions) -> list[str]:
         "--inventory-target": options.inventory_target,
         "--kappa-prior": options.kappa_prior,
         "--min-size-policy": options.min_size_policy,
+        "--model": options.model,
+        "--gamma-ref": options.gamma_ref,
+        "--target-skew": options.target_skew,
+        "--drift": options.drift,
+        "--adverse-selection": options.adverse_selection,
+        "--max-spread": options.max_spread,
+        "--tolerance-ticks": options.tolerance_ticks,
+        "--fair-price": options.fair_price,
         "--order-size": options.order_size if options.order_size_explicit else None,
     }
-    return ["quote", pair, *_flat(given)]
+    flags = {"--no-improve": options.no_improve, "--ignore-fees": options.ignore_fees}
+    return ["quote", pair, *_flat(given), *(name for name, on in flags.items() if on)]
 
 
 def gateway_args(pairs: tuple[str, ...], options: GatewayOptions) -> list[str]:

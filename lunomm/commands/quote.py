@@ -17,16 +17,20 @@ from typing import Any
 from rich.console import Console
 
 from lunomm.bus.channels import ACCOUNT, LOB, ORDER_UPDATES, ORDERS, PARAMS, QUOTES, RULES
+from lunomm.commands.fair_function import resolve
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.present import is_screen, say
 from lunomm.config import Common, require_live
 from lunomm.errors import BusError, UsageError
 from lunomm.options import QuoteOptions
 from lunomm.quoting.avellaneda_stoikov import SpreadFormula
+from lunomm.quoting.fair_price import FairPrice
 from lunomm.quoting.freshness import too_old
 from lunomm.quoting.intents import WantedQuotes
+from lunomm.quoting.models import ModelName
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
+from lunomm.quoting.risk_aversion import GammaRef, parse_target_skew
 from lunomm.quoting.sizing import MinSizePolicy, SizeRule
 from lunomm.views.quote import QuoteView, quote_data, quote_line, quote_screen
 
@@ -53,8 +57,8 @@ async def run(common: Common, pairs: tuple[str, ...], options: QuoteOptions) -> 
     require_live(common, options, None)
     if len(pairs) != 1:
         raise UsageError(f"quote: {len(pairs)} pairs given: one quote serves one pair. Start one quote for each")
-    settings = quoter_options(options)
-    await _quote(common, pairs[0], settings)
+    settings, fair_price = quoter_options(options), resolve(options.fair_price)
+    await _quote(common, pairs[0], settings, fair_price)
     return None
 
 
@@ -75,12 +79,21 @@ def quoter_options(options: QuoteOptions) -> QuoterOptions:
         inventory_target=options.inventory_target,
         kappa_prior=options.kappa_prior,
         min_size_policy=MinSizePolicy(options.min_size_policy),
+        model=ModelName(options.model),
+        gamma_ref=GammaRef(options.gamma_ref),
+        target_skew=None if options.target_skew is None else parse_target_skew(options.target_skew),
+        drift_daily=options.drift / 100,
+        impact_bp=options.adverse_selection,
+        max_spread=options.max_spread,
+        no_improve=options.no_improve,
+        ignore_fees=options.ignore_fees,
+        tolerance_ticks=options.tolerance_ticks,
     )
 
 
-async def _quote(common: Common, pair: str, settings: QuoterOptions) -> None:
+async def _quote(common: Common, pair: str, settings: QuoterOptions, fair_price: FairPrice) -> None:
     async with open_piece("quote", common, (pair,), lease=True) as piece:
-        quoter = Quoter(pair, settings, epoch_ms=await _epoch_ms(piece, pair))
+        quoter = Quoter(pair, settings, epoch_ms=await _epoch_ms(piece, pair), fair_price=fair_price)
         desk = Desk(piece, pair, quoter, quiet=common.json or is_screen(Console()))
         for work, name in (
             (desk.follow_ticks(), "ticks"),

@@ -17,7 +17,6 @@ left open.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,12 +24,16 @@ from lunomm.errors import ModelError
 from lunomm.market.clock import Now
 from lunomm.market.records import Params, Tick
 from lunomm.market.rules import PairRules, Side
+from lunomm.quoting import fair_price
 from lunomm.quoting import plan as planning
 from lunomm.quoting.estimates import InUse, Missing, choose
+from lunomm.quoting.fair_price import FairPrice, others_at
 from lunomm.quoting.freshness import Freshness
 from lunomm.quoting.holdings import Holdings, plausible
 from lunomm.quoting.inputs import Account, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
+from lunomm.quoting.message import Known, tell
+from lunomm.quoting.patience import Queue
 from lunomm.quoting.plan import Picture
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.side import Plan, SideState, intent_id, seconds
@@ -65,12 +68,16 @@ class Quoter:
 
     Args:
         epoch_ms: this quoter's start, Unix ms: names its intents and orders quoters among each other.
+        fair_price: what to quote around.
     """
 
-    def __init__(self, pair: str, options: QuoterOptions, *, epoch_ms: int) -> None:
+    def __init__(
+        self, pair: str, options: QuoterOptions, *, epoch_ms: int, fair_price: FairPrice = fair_price.mid
+    ) -> None:
         self.pair = pair
         self.options = options
         self.epoch_ms = epoch_ms
+        self._fair_price = fair_price
         self._target = parse_target(options.inventory_target) if options.inventory_target is not None else None
         timing = Timing(
             refresh_ns=seconds(options.order_refresh_rate_s),
@@ -236,7 +243,8 @@ class Quoter:
         if isinstance(estimates, Missing):
             return _Wanted(gate or (Why.WARMING_UP, estimates.what), None, None)
         try:
-            return _Wanted(gate, self._picture(rules, account, tick, estimates), estimates)
+            around = fair_price.evaluate(self._fair_price, tick)
+            return _Wanted(gate, self._picture(rules, account, tick, estimates, around), estimates)
         except (ModelError, ArithmeticError) as e:
             return _Wanted(gate or (Why.MODEL, str(e)), None, estimates)
 
@@ -260,7 +268,7 @@ class Quoter:
             return Why.NO_ACCOUNT, "no account from the gateway: is it running?"
         return None
 
-    def _picture(self, rules: PairRules, account: Account, tick: Tick, estimates: InUse) -> Picture:
+    def _picture(self, rules: PairRules, account: Account, tick: Tick, estimates: InUse, around: float) -> Picture:
         fair = tick.fair_mid
         assert fair is not None  # _not_ready has looked
         worth = total_base(account.base.total, account.counter.total, fair)
@@ -277,6 +285,8 @@ class Quoter:
             position=self._hold.position(account),
             account=account,
             spendable={side: self._hold.spendable(side, account) for side in Side},
+            fair=around,
+            worth=worth,
         )
 
     def _decide(self, picture: Picture, now: Now) -> None:
@@ -304,12 +314,33 @@ class Quoter:
         if state.intent is None:
             return plan if plan.price is not None else None
         why = state.due(plan.priced, picture.lot.size, now.exchange_ns)
-        if why is None or state.keeps(plan, why):
+        if why is None or state.keeps(plan, why, self._queue(state, plan, picture), self._tolerance()):
             return None
         if plan.price is None:
             state.withdraw()
             return None
         return plan
+
+    def _queue(self, state: SideState, plan: Plan, picture: Picture) -> Queue | None:
+        """The standing order's place, from the tick; None while book has not found it."""
+        tick, intent = self._fresh.tick, state.intent
+        if tick is None or intent is None or plan.price is None:
+            return None
+        ahead = next((own.volume_ahead for own in tick.own if own.intent_id == intent.id), None)
+        if ahead is None or not plausible(ahead):
+            return None
+        return Queue(
+            ahead=ahead,
+            behind=others_at(tick, state.side, plan.price),
+            lot=picture.lot.size,
+            kappa=picture.model.kappa,
+            refresh_s=self.options.order_refresh_rate_s,
+            tighter=not self.options.no_improve,
+        )
+
+    def _tolerance(self) -> Decimal:
+        rules, ticks = self._rules, self.options.tolerance_ticks
+        return Decimal(0) if rules is None else ticks * rules.tick_size
 
     def _settle(self, side: Side, plan: Plan | None, now: Now) -> None:
         if plan is None or plan.price is None:
@@ -347,31 +378,9 @@ class Quoter:
         return report
 
     def _message(self, found: _Wanted, reports: list[SideReport], now: Now) -> WantedQuotes:
-        tick, estimates, picture = self._fresh.tick, found.estimates, found.picture
-        message = WantedQuotes(
-            pair=self.pair,
-            epoch=self.epoch_ms,
-            number=self._number,
-            ts_ms=now.exchange_ms,
-            intents=[s.intent for s in self._sides.values() if s.intent is not None],
-            gamma=self.options.gamma,
-            best_bid=tick.best_bid if tick is not None else None,
-            best_ask=tick.best_ask if tick is not None else None,
-            sides=reports,
-            warnings=planning.warnings(self.options, picture, estimates),
-        )
-        if estimates is not None:
-            message.sigma, message.kappa = _finite(estimates.sigma), _finite(estimates.kappa)
-            message.intensity, message.estimates_from = _finite(estimates.intensity), estimates.origin
-        if picture is not None:
-            message.show(picture.model)
-            message.lots, message.lot = picture.lots, picture.lot.size
-            message.position, message.inventory_target = picture.position, picture.target
-        return message
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+        intents = [side.intent for side in self._sides.values() if side.intent is not None]
+        known = Known(self._fresh.tick, found.picture, found.estimates)
+        return tell(self.pair, self.epoch_ms, self._number, now.exchange_ms, self.options, intents, reports, known)
 
 
 def _meet(side: Side, price: Decimal, opposite: Decimal) -> bool:

@@ -28,6 +28,7 @@ from decimal import Decimal
 
 from lunomm.market.rules import Side
 from lunomm.quoting.intents import Intent, SideReport, Step, Why
+from lunomm.quoting.patience import Queue, stays
 from lunomm.quoting.timing import PACE_NS, SECOND_NS, Backoff, Due, Priced, Timer, Timing, due, same_size
 
 MEMORY = 256
@@ -156,13 +157,25 @@ class SideState:
             return None
         return due(self._priced, seen, self._age.age_ns(now_ns), self._timing, lot)
 
-    def keeps(self, plan: Plan, why: Due) -> bool:
-        """Whether the standing intent is as good as ``plan``, and then takes the plan's circumstances for its own."""
+    def keeps(self, plan: Plan, why: Due, queue: Queue | None = None, tolerance: Decimal = Decimal(0)) -> bool:
+        """Whether the standing intent is as good as ``plan``, and then takes the plan's circumstances for its own.
+
+        Args:
+            queue: its place, where that is known; then a good one may outweigh the price.
+            tolerance: counter; a wanted price nearer than this is the same price.
+        """
         intent = self.intent
         if intent is None or why is Due.AGE or plan.price is None:
             return False
-        if intent.price != plan.price or not same_size(intent.size - self._filled, plan.size):
-            return False
+        left, moved = intent.size - self._filled, abs(intent.price - plan.price)
+        same = same_size(left, plan.size)
+        if not ((moved == 0 or moved < tolerance) and same):
+            too_large = left > plan.size and not same
+            if queue is None or why is Due.FAIR or too_large:
+                return False
+            outward = float((plan.price - intent.price) * self.side.sign)
+            if not stays(queue, outward, left, plan.size):
+                return False
         self._priced = plan.priced
         return True
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ import redis
 from terminals import Desk, wait_until
 
 from lunomm.bus.channels import ALL, LEASE
+from lunomm.commands.fair_function import resolve
 from lunomm.errors import LunommError
 from lunomm.quoting.avellaneda_stoikov import evaluate
+from lunomm.quoting.fair_price import SAMPLE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,7 +42,7 @@ def run_block(desk: Desk, code: str) -> subprocess.Popen[str]:
 
 
 def test_the_documents_snippet_and_a_subscriber(desk: Desk) -> None:
-    snippet, subscriber = BLOCKS
+    _, snippet, subscriber = BLOCKS
     book = run_block(desk, snippet)
     bus = redis.Redis(port=desk.redis_port)
 
@@ -62,6 +65,17 @@ def test_the_documents_snippet_and_a_subscriber(desk: Desk) -> None:
     book.send_signal(signal.SIGINT)
     out, err = book.communicate(timeout=15)
     assert book.returncode == 0, out + err
+
+
+def test_the_fair_price_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaning.py").write_text(BLOCKS[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "lunomm quote --fair-price leaning:fair" in README
+    fair = resolve("leaning:fair")
+    assert fair(SAMPLE) == SAMPLE.mid
+    assert fair(replace(SAMPLE, imbalance=1.0)) == SAMPLE.mid + 0.25 * (SAMPLE.best_ask - SAMPLE.best_bid)
+    assert fair(replace(SAMPLE, imbalance=None)) is None
 
 
 def test_every_channel_is_documented() -> None:

@@ -75,6 +75,8 @@ def test_every_option_arrives(called: Called, tmp_path: Path) -> None:
         "up xbtzar --order-size 0.5 --gamma=0 --eta -0.5 --min-spread 0.001 --order-refresh-rate-s 5 "
         "--filled-order-delay-s 6 --max-order-age-s 7 --horizon-s 8 --spread-formula readme --size-rule literal "
         "--reprice-at 0 --inventory-target 50% --kappa-prior 0.003 --min-size-policy skip "
+        "--model glft --gamma-ref capital --target-skew 5bp --drift 0.1 --adverse-selection 2 --max-spread 0.02 "
+        "--no-improve --ignore-fees --tolerance-ticks 3 --fair-price weighted "
         "--update-balance-interval-s 3 --max-position 1 --max-order-value 2 --max-daily-loss 3 --vol-window 60 "
         f"--kappa-lookback 90 --vol-price vamp --depth 5 --tape {tape} --speed 2 --seed 9 --fee-tier 1 --json --for 150"
     )
@@ -103,6 +105,16 @@ def test_every_option_arrives(called: Called, tmp_path: Path) -> None:
             inventory_target="50%",
             kappa_prior=0.003,
             min_size_policy="skip",
+            model="glft",
+            gamma_ref="capital",
+            target_skew="5bp",
+            drift=0.1,
+            adverse_selection=2.0,
+            max_spread=0.02,
+            no_improve=True,
+            ignore_fees=True,
+            tolerance_ticks=3,
+            fair_price="weighted",
         ),
         gateway=GatewayOptions(3.0, Decimal(1), Decimal(2), Decimal(3)),
         book=BookOptions(60.0, 90.0, "vamp", 5),
@@ -158,6 +170,13 @@ def test_a_dotenv_as_the_document_writes_it(monkeypatch: pytest.MonkeyPatch, cal
         (["quote", "--order-size", "1e5"], 2, "not a plain amount"),
         (["quote", "--order-size", "NaN"], 2, "not a plain amount"),
         (["quote", "--size-rule", "other"], 2, "decay, literal"),
+        (["quote", "--model", "other"], 2, "as, glft"),
+        (["quote", "--gamma-ref", "other"], 2, "lot, capital, absolute"),
+        (["quote", "--eta", "text"], 2, "not a plain number"),
+        (["quote", "--horizon-s", "1e12"], 2, "--horizon-s"),
+        (["quote", "--kappa-prior", "0"], 2, "--kappa-prior"),
+        (["quote", "--kappa-prior", "-1"], 2, "--kappa-prior"),
+        (["quote", "--max-spread", "0.001", "--min-spread", "0.01"], 2, "below --min-spread"),
         (["quote", "--spread-formula", "other"], 2, "paper, readme"),
         (["quote", "XBTMYR", "XBTZAR"], 2, "argument"),
         (["quote", "BTC/ZAR"], 2, "Did you mean XBTZAR"),

@@ -8,10 +8,10 @@ import pytest
 from quoting_cases import DAY_SIGMA, PAIR, START_MS, Bench, account, estimates, order, rules, tick
 
 from lunomm.errors import UsageError
-from lunomm.market.records import BookState, Params, Verdict
+from lunomm.market.records import BookState, Level, OwnOrder, Params, Verdict
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Balance, OrderState, UpdateKind
-from lunomm.quoting.intents import Why
+from lunomm.quoting.intents import Intent, Why
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.sizing import SizeRule
@@ -797,3 +797,60 @@ def test_a_gateway_that_believes_it_leaves_its_epoch_alone() -> None:
     bench.set_account(quoter_epoch=START_MS)
     bench.go(10)
     assert bench.wanted().epoch == START_MS
+
+
+# --- a place in the queue ------------------------------------------------------------------------------------------
+
+
+def placed(bench: Bench, ahead: str, behind: dict[int, str]) -> Intent:
+    """Show the quoter's bid in the book with ``ahead`` before it, and others' volume at other prices."""
+    bid = bench.intents()[Side.BID]
+    own = OwnOrder(
+        order_id="B1",
+        intent_id=bid.id,
+        side=Side.BID,
+        price=bid.price,
+        volume=bid.size,
+        volume_ahead=D(ahead),
+        orders_ahead=1,
+    )
+    levels = [Level(D(price), D(volume)) for price, volume in behind.items()]
+    bench.tick_changes = {"own": [own], "bids": [*levels, Level(bid.price, bid.size + D(ahead))]}
+    bench.show_orders(order(bid))
+    return bid
+
+
+@pytest.mark.parametrize(
+    ("case", "moved", "ahead", "volume", "stays"),
+    [
+        ("first in a deep queue, a tick of noise", 2, "0", "1", True),
+        ("the same the other way", -2, "0", "1", True),
+        ("last where the next level is empty", 2, "5", "0", False),
+        ("the market moved by more than half of 1/kappa", 160, "0", "1", False),
+    ],
+)
+def test_a_good_place_outweighs_noise(case, moved, ahead, volume, stays):
+    bench = Bench(order_size=D("0.02"))
+    bid = placed(bench, ahead, {})
+    wanted_next = int(bid.price) + moved
+    placed(bench, ahead, {wanted_next: volume})
+    bench.mid = 300_000 + moved
+    bench.go(61)
+    assert (bench.intents()[Side.BID].id == bid.id) is stays, case
+
+
+def test_a_place_does_not_hold_a_quote_the_fair_price_left():
+    bench = Bench(order_size=D("0.02"), reprice_at=0.1)
+    bid = placed(bench, "0", {int(bench.intents()[Side.BID].price) + 60: "9"})
+    bench.go(1)
+    bench.beat(300_060)
+    assert bench.intents()[Side.BID].id != bid.id
+
+
+def test_a_tolerance_in_ticks():
+    for ticks, stays in ((1, False), (50, True)):
+        bench = Bench(order_size=D("0.02"), tolerance_ticks=ticks)
+        before = bench.intents()[Side.BID]
+        bench.mid = 300_020
+        bench.go(61)
+        assert (bench.intents()[Side.BID].id == before.id) is stays
