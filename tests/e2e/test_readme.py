@@ -98,7 +98,7 @@ def test_every_exit_code_is_documented() -> None:
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), code
 
 
-@pytest.mark.parametrize("command", ["book", "quote", "gateway"])
+@pytest.mark.parametrize("command", ["book", "quote", "gateway", "calibrate"])
 def test_every_option_of_the_pieces_is_documented(desk: Desk, command: str) -> None:
     wide = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     shown = desk.run(command, "--help", env=wide)

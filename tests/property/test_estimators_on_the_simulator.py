@@ -157,7 +157,11 @@ def test_our_own_quotes_in_the_book_change_no_estimate() -> None:
         run.watch(3600)
     plain, seen = alone.params(), among.params()
     assert among.own_fills > 100
-    assert seen.own_hits > 3, "some takers met nobody but us, inside the others' touch"
+    assert seen.own_hits > 100, "takers that met nobody but us, inside the others' touch"
+    orders, rows = among.split()
+    counted = calibrate([msgspec.structs.replace(order, own_only=False) for order in orders], rows, among.rules)
+    assert counted.estimates.kappa is not None and seen.estimates.kappa is not None
+    assert counted.estimates.kappa > 1.5 * seen.estimates.kappa, "counted, they would ruin it"
     assert all(inside(seen).values())
     assert seen.estimates.kappa is not None and plain.estimates.kappa is not None
     assert seen.estimates.intensity is not None and plain.estimates.intensity is not None

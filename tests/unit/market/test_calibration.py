@@ -132,6 +132,13 @@ def test_flags_do_not_change_the_verdict(pair: PairRules) -> None:
     assert found.ks_rejects is True and "not exponential" in found.estimates.reason
 
 
+def test_our_own_hits_count_where_others_stood_too(pair: PairRules) -> None:
+    """Inside the others' touch nobody else would have been hit; at it or behind it, others were there to be hit."""
+    ours = [taker(7.0, depth, own_only=True) for depth in (HALF - 0.1, HALF, HALF + 5.0)]
+    found = run(pair, orders(50, 600) + ours, [row(k) for k in range(60)])
+    assert (found.own_hits, found.estimates.sample) == (1, 52)
+
+
 def test_the_lookback_forgets(pair: PairRules) -> None:
     old = [taker(k, HALF + 500.0) for k in range(60)]
     new = [taker(1200 + k * 9.0, HALF + 20.0 * (0.5 + k % 2)) for k in range(60)]
