@@ -11,7 +11,11 @@ MAX_DIGITS = 45
 """Longest decimal believed: 19 digits before the point and 18 behind it leave room."""
 
 _EXPONENT = re.compile(r'"(-?[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]{1,3})"')
-_SUSPECT = re.compile(r'"-?(?:[+._]|[0-9][0-9.]*[^0-9."]|[0-9.]{36,}|s?nan|inf)', re.IGNORECASE)
+_SUSPECT = re.compile(
+    # Strings that begin like a number and are none, and long ones.
+    r'"-?(?:[+._\s\\]|[^\x00-\x7f]|[0-9][0-9.]*(?:[^0-9."]|(?<=\.)")|[0-9.]{36,}|[sS]?[nN][aA][nN]|[iI][nN][fF])'
+)
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
 
 def written_plainly(text: str) -> str:
@@ -22,21 +26,35 @@ def written_plainly(text: str) -> str:
 
 
 def believable(text: str, message: object) -> bool:
-    """Whether every Decimal in ``message`` (decoded from ``text``) is finite and of ordinary size.
+    """Whether every Decimal in ``message`` (decoded from ``text``) is plainly written, finite and of ordinary size.
 
-    ``Decimal("1e999999999")`` is accepted by every decoder, and writing it out takes gigabytes. The text is searched
-    first, so ordinary messages pay for one scan only.
+    ``Decimal`` takes underscores, white space and every alphabet's digits, and ``Decimal("1e999999999")``, whose
+    writing out takes gigabytes; so does every decoder. The text is searched first, so ordinary messages pay for one
+    scan only.
     """
-    return _SUSPECT.search(text) is None or _ordinary(message)
+    if _SUSPECT.search(text) is None:
+        return True
+    try:
+        raw = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # a field nobody knows, nested without end
+        return False
+    return _ordinary(message, raw)
 
 
-def _ordinary(value: object) -> bool:
+def _ordinary(value: object, raw: object) -> bool:
+    """raw: the same as plain JSON."""
     if isinstance(value, Decimal):
+        if isinstance(raw, str) and _PLAIN.fullmatch(raw) is None:
+            return False
         return value.is_finite() and value.adjusted() < MAX_DIGITS and len(value.as_tuple().digits) <= MAX_DIGITS
     if isinstance(value, msgspec.Struct):
-        return all(_ordinary(getattr(value, name)) for name in value.__struct_fields__)
+        if isinstance(raw, dict):
+            return all(_ordinary(getattr(value, name), raw[name]) for name in value.__struct_fields__ if name in raw)
+        return isinstance(raw, list) and all(
+            _ordinary(getattr(value, name), part) for name, part in zip(value.__struct_fields__, raw, strict=False)
+        )
     if isinstance(value, list | tuple):
-        return all(map(_ordinary, value))
+        return isinstance(raw, list) and all(map(_ordinary, value, raw))
     if isinstance(value, dict):
-        return all(map(_ordinary, value.values()))
+        return isinstance(raw, dict) and all(_ordinary(part, raw.get(name)) for name, part in value.items())
     return True

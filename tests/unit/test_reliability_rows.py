@@ -27,27 +27,32 @@ REST: tuple[Row, ...] = (
         "F-01", "an order whose request was lost is unknown until it is proven absent, then its place is free",
         "test_reconciler.py::test_time_out_then_absent_is_believed_only_after_ttl_and_skew_and_once_more",
         "test_rest.py::test_a_write_whose_answer_proves_nothing_is_unknown_and_sent_once",
+        "campaign:post.request_lost",
     ),
     (
         "F-02", "an order whose reply was lost is found by its own id and adopted, never sent twice",
         "test_reconciler.py::test_time_out_then_found_is_adopted",
         "test_reconciler.py::test_an_intent_id_is_used_once_whatever_became_of_it",
+        "campaign:post.reply_lost",
     ),
     (
         "F-03", "a late order is refused by its time to live, and cancelled where the venue takes it anyway",
         "test_luno_clients.py::test_post_only_and_late_orders_are_refused",
         "test_reconciler.py::test_an_order_called_dead_that_shows_up_is_taken_down",
+        "campaign:post.late",
     ),
     (
         "F-04", "an answer that proves nothing leaves the order unknown; it is not sent again",
         "test_replies.py::test_what_an_answer_proves",
         "test_rest.py::test_a_write_whose_answer_proves_nothing_is_unknown_and_sent_once",
+        "campaign:post.error_before", "campaign:post.error_after",
     ),
     (
         "F-05", "a duplicate id is looked up: ours is adopted, another's or one never sent halts",
         "test_reconciler.py::test_409_for_our_own_id_is_looked_up_and_adopted",
         "test_reconciler.py::test_409_that_turns_out_to_be_another_order_halts",
         "test_reconciler.py::test_409_for_an_id_never_sent_halts",
+        "campaign:post.twice",
     ),
     (
         "F-06", "429 backs off, keeps Retry-After and the reserve of cancels, and closes the gate when it repeats",
@@ -56,17 +61,20 @@ REST: tuple[Row, ...] = (
         "test_rest.py::test_429_is_told_to_the_budget",
         "test_gateway_watch.py::test_more_than_three_refusals_in_a_minute_close_the_gate",
         "test_reconciler.py::test_rate_limited_posts_pause_placing_not_cancelling",
+        "campaign:rest.too_many",
     ),
     (
         "F-07", "in a storm of 429 cancels go on as fast as the budget lets them",
         "test_rest.py::test_429_is_told_to_the_budget",
         "test_reconciler.py::test_a_cancel_that_did_nothing_is_repeated_once_a_second",
+        "campaign:rest.storm",
     ),
     (
         "F-08", "a page, an empty or cut body is no answer: unknown for a write, asked again for a read",
         "test_rest.py::test_a_write_whose_answer_proves_nothing_is_unknown_and_sent_once",
         "test_rest.py::test_a_read_is_asked_once_more",
         "test_replies.py::test_what_an_answer_proves",
+        "campaign:rest.page",
     ),
     (
         "F-09", "a venue that cannot be reached is one error; nothing was sent, nothing is placed",
@@ -74,6 +82,7 @@ REST: tuple[Row, ...] = (
         "test_rest.py::test_a_read_is_asked_once_more",
         "test_limits.py::test_the_verdict",
         "test_panic_command.py::test_an_exchange_that_does_not_answer_is_exit_8_with_what_was_seen",
+        "campaign:rest.down", "campaign:rest.refused",
     ),
     (
         "F-10", "a venue that answers nothing costs the time limit; orders stay live, and are cancelled on its return",
@@ -82,11 +91,13 @@ REST: tuple[Row, ...] = (
         "test_guardian.py::test_an_exchange_that_is_down_is_asked_for_ever_and_not_too_often",
         "test_guardian_process.py"
         "::test_an_exchange_that_does_not_answer_at_the_end_is_exit_8_and_the_guardian_goes_on",
+        "campaign:rest.black_hole",
     ),
     (
         "F-11", "a kept-alive connection that died is met on its use: a read again, a write unknown",
         "test_rest.py::test_a_write_whose_answer_proves_nothing_is_unknown_and_sent_once",
         "test_rest.py::test_a_read_is_asked_once_more",
+        "campaign:rest.reset",
     ),
 )  # fmt: skip
 
@@ -122,6 +133,7 @@ STREAMS: tuple[Row, ...] = (
         "F-17", "a feed that lags more than three seconds is stale",
         "test_observer.py::test_stale",
         "test_freshness.py::test_one_tick",
+        "campaign:market.lag",
     ),
     (
         "F-18", "a silently wrong book is found against the venue's own list, dropped, and doubted the second time",
@@ -145,17 +157,20 @@ STREAMS: tuple[Row, ...] = (
         "test_observer.py::test_states",
         "test_freshness.py::test_one_tick",
         "test_quoter.py::test_withdrawn_at_once_and_back_with_new_ids",
+        "campaign:market.one_sided",
     ),
     (
         "F-22", "a crossed book says so until a new snapshot and is not quoted on",
         "test_observer.py::test_a_crossed_book_says_so_until_a_snapshot",
         "test_freshness.py::test_one_tick",
+        "campaign:market.crossed",
     ),
     (
         "F-23", "a market that is not active, or in a state nobody knows, is left, and met again half a minute later",
         "test_guards.py::test_a_market_that_does_not_trade_is_left_and_met_again_after_half_a_minute",
         "test_observer.py::test_states",
         "test_rules.py::test_sides_and_statuses",
+        "campaign:venue.status",
     ),
     (
         "F-24", "every order is post-only, so a market that takes nothing else takes ours",
@@ -166,12 +181,14 @@ STREAMS: tuple[Row, ...] = (
         "F-25", "after a jump nothing is placed until both sources agree for three seconds",
         "test_guards.py::test_a_price_that_jumps_takes_quotes_down_until_the_ticker_agrees",
         "test_reference.py::test_a_real_jump_is_believed_after_three_seconds_of_agreement",
+        "campaign:venue.jump",
     ),
     (
         "F-26", "a changed tick or lot is read anew before anything is sent, and quotes move to the new grid",
         "test_guards.py::test_after_a_wrong_tick_nothing_is_sent_until_the_rules_were_read",
         "test_guards.py::test_a_quoter_that_has_not_heard_of_a_new_tick_is_no_bad_quoter",
         "test_quoter.py::test_new_rules_void_what_lies_on_the_old_grid",
+        "campaign:venue.rescaled", "campaign:venue.limits",
     ),
     (
         "F-27", "a key that a stream does not take ends the command",
@@ -182,11 +199,13 @@ STREAMS: tuple[Row, ...] = (
         "F-28", "a short loss of the user stream, and what is said again after it, count nothing twice",
         "test_reconciler.py::test_a_replayed_stream_counts_nothing_twice",
         "test_reconciler.py::test_a_stream_that_came_back_is_followed_by_a_full_read",
+        "campaign:user.replays",
     ),
     (
         "F-29", "a long loss of the user stream takes everything down and ends with a full read",
         "test_reconciler.py::test_ten_seconds_without_the_user_stream_take_everything_down",
         "test_reconciler.py::test_a_stream_that_came_back_is_followed_by_a_full_read",
+        "campaign:user.forgets",
     ),
     (
         "F-30", "a message lost in a living session is noticed by the ledger's row and made good by what follows",
@@ -194,6 +213,7 @@ STREAMS: tuple[Row, ...] = (
         "test_reconciler.py::test_a_ledger_row_that_was_missed_is_followed_by_a_full_read",
         "test_order_permutations.py::test_trade_rows_at_every_place",
         "test_reconciler.py::test_missing_trade_rows_are_asked_for_until_they_come",
+        "campaign:user.lost",
     ),
     (
         "F-31", "acknowledgement, fills, cancel reply and end may come in any order",
@@ -204,11 +224,13 @@ STREAMS: tuple[Row, ...] = (
         "F-32", "an order of our prefix that the journal does not know is cancelled",
         "test_reconciler.py::test_an_open_order_of_ours_that_the_journal_lacks_is_cancelled_even_if_wanted",
         "test_gateway_command.py::test_orders_by_other_hands_stay",
+        "campaign:orphan",
     ),
     (
         "F-33", "what other hands trade counts in the position; too much of it halts; their orders stay",
         "test_guards.py::test_alien_fills_count_in_the_position_and_too_many_halt",
         "test_reconciler.py::test_alien_orders_are_never_touched",
+        "campaign:manual.order", "campaign:manual.taker",
     ),
 )  # fmt: skip
 
@@ -227,24 +249,30 @@ ORDERS: tuple[Row, ...] = (
         "test_reconciler.py::test_a_cancel_that_did_nothing_is_repeated_once_a_second",
         "test_reconciler.py::test_cancel_then_confirm_by_a_read_then_place",
         "test_rest.py::test_stop_order",
+        "campaign:cancel.request_lost", "campaign:cancel.reply_lost", "campaign:cancel.error",
+        "campaign:cancel.false",
     ),
     (
         "F-37", "an order that would have traded is wanted anew a second later; thirty an hour are borne",
         "test_guards.py::test_thirty_orders_that_would_have_traded_are_borne_the_next_halts",
         "test_quoter.py::test_a_refused_intent_waits_a_second_then_longer_while_the_code_repeats",
+        "campaign:natural.post_only_miss",
     ),
     (
         "F-38", "an order that stays awaiting is live, and taken back after five seconds",
         "test_guards.py::test_an_order_that_stays_awaiting_is_taken_back_after_five_seconds",
+        "campaign:read.awaiting",
     ),
     (
         "F-39", "want of money is tried twice, then the side rests until the balance changes",
         "test_guards.py::test_want_of_money_is_tried_twice_and_then_waits_for_the_balance_to_change",
+        "campaign:post.balance_refused",
     ),
     (
         "F-40", "money that other orders reserve is not spent",
         "test_limits.py::test_the_verdict",
         "test_holdings.py::test_spendable",
+        "campaign:manual.reserves",
     ),
     (
         "F-41", "an order that could meet our own is not placed, nor wanted",
@@ -254,16 +282,19 @@ ORDERS: tuple[Row, ...] = (
     (
         "F-42", "maintenance rests the pair and is followed by a listing",
         "test_guards.py::test_maintenance_pauses_the_pair_and_is_followed_by_a_listing",
+        "campaign:rest.maintenance",
     ),
     (
         "F-43", "a key refused while running halts, flat",
         "test_gateway_trips.py::test_an_unforeseen_error_halts",
         "test_replies.py::test_what_an_answer_proves",
+        "campaign:rest.key_revoked",
     ),
     (
         "F-44", "fees are read again, and stand in both prices",
         "test_reconciler.py::test_fees_are_read_again_within_the_hour",
         "test_quoter.py::test_a_fee_is_added_to_both_sides",
+        "campaign:venue.fees",
     ),
 )  # fmt: skip
 
@@ -273,6 +304,7 @@ TIME: tuple[Row, ...] = (
         "test_gateway_watch.py::test_a_wrong_clock_closes_the_gate_until_it_is_set",
         "test_reconciler.py::test_a_wall_clock_that_jumps_ahead_proves_nothing",
         "test_timing.py::test_a_clock_set_back_restarts_a_timer_rather_than_stretching_it",
+        "campaign:clock.steps",
     ),
     (
         "F-46", "after a sleep everything is read again; meanwhile the guardian cleared, and late orders are refused",
@@ -281,6 +313,7 @@ TIME: tuple[Row, ...] = (
         "::test_a_frozen_gateways_orders_are_cancelled_and_it_quotes_again_when_it_thaws",
         "test_chaos_short.py::test_frozen_and_then_everything_adds_up",
         "test_luno_clients.py::test_post_only_and_late_orders_are_refused",
+        "campaign:all.paused", "campaign:gateway.paused",
     ),
     ("F-47", "a blocked loop warns, then trips", "open: a stall is met as a sleep (all read again); nothing measures"),
 )  # fmt: skip
@@ -291,11 +324,13 @@ REDIS: tuple[Row, ...] = (
         "test_gateway_command.py::test_redis_dies_orders_go_and_come_back_with_it",
         "test_chaos_short.py::test_killed",
         "test_five_terminals.py::test_a_redis_restart_is_survived",
+        "campaign:redis.restarted_empty",
     ),
     (
         "F-49", "a Redis that hangs is a Redis that is gone",
         "test_gateway_command.py::test_redis_hangs_orders_go_and_come_back_with_it",
         "test_bus.py::test_a_server_that_hangs_is_an_error_in_time",
+        "campaign:redis.hangs",
     ),
     (
         "F-50", "lost, repeated, late or disordered messages are dropped, never acted on",
@@ -303,10 +338,12 @@ REDIS: tuple[Row, ...] = (
         "test_wanted.py::test_a_newer_quoter_starts_its_numbers_anew_and_the_older_is_dropped",
         "test_freshness.py::test_a_beat_lives_three_seconds_of_our_own_clock_and_repeating_it_does_not_help",
         "test_quoter.py::test_a_lost_event_is_read_off_the_orders",
+        "campaign:bus.message_lost", "campaign:bus.message_twice", "campaign:bus.message_late",
     ),
     (
         "F-51", "a reader that Redis cut off for being slow reads on",
         "test_bus.py::test_a_listener_that_redis_cut_off_listens_again",
+        "campaign:redis.cut",
     ),
     (
         "F-52", "a Redis that refuses is one error and may recover; one that forgot is told again, fills once",
@@ -314,6 +351,7 @@ REDIS: tuple[Row, ...] = (
         "test_piece.py::test_everything_is_put_back_after_redis_lost_it",
         "test_gateway_publisher.py::test_a_redis_that_forgot_gets_the_fills_again_and_no_update_twice",
         "test_gateway_publisher.py::test_orders_are_put_back_after_redis_lost_its_data",
+        "campaign:redis.flushed", "campaign:redis.read_only",
     ),
     (
         "F-53", "what another program says on our channels is dropped, counted, and halts when it comes fast",
@@ -321,6 +359,7 @@ REDIS: tuple[Row, ...] = (
         "test_bus.py::test_a_sealed_bus_believes_only_its_own",
         "test_guards.py::test_messages_that_cannot_be_read_halt_when_they_come_fast",
         "test_hostile_bus.py::test_a_flood_moves_nothing_outside_the_limits",
+        "campaign:redis.junk",
     ),
 )  # fmt: skip
 
@@ -332,21 +371,26 @@ PROCESSES: tuple[Row, ...] = (
         "test_store.py::test_a_kill_between_two_steps_loses_nothing_that_was_committed",
         "test_reconciler.py::test_a_post_under_way_at_the_crash_is_unknown",
         "test_chaos_short.py::test_killed",
+        "campaign:kill.before_commit", "campaign:kill.after_commit", "campaign:kill.after_send",
+        "campaign:kill.before_reply",
     ),
     (
         "F-55", "without book or quote everything is taken down",
         "test_five_terminals.py::test_any_order_and_each_killed_alone",
         "test_chaos_short.py::test_killed",
         "test_quoter.py::test_no_beat_for_three_seconds_of_our_own_clock",
+        "campaign:book.killed", "campaign:quote.killed",
     ),
     (
         "F-56", "without a guardian nothing rests",
         "test_guardian_process.py::test_without_a_guardian_nothing_rests",
         "test_chaos_short.py::test_killed",
+        "campaign:guardian.killed",
     ),
     (
         "F-57", "after a loss of power the first start reads the venue and adopts or cancels",
         "test_gateway_command.py::test_killed_and_restarted_it_adopts_what_is_wanted_and_never_doubles",
+        "campaign:all.killed",
     ),
     (
         "F-58", "a second gateway, quoter or book is refused, an older quoter ignored",
@@ -354,13 +398,19 @@ PROCESSES: tuple[Row, ...] = (
         "test_lock.py::test_a_second_holder_is_told_who_has_it",
         "test_reconciler.py::test_an_older_quoter_is_never_believed_again",
         "test_chaos_short.py::test_killed",
+        "campaign:gateway.second", "campaign:quote.second",
     ),
-    ("F-59", "the third death within five minutes is final", "test_supervise.py::test_the_third_death_is_final"),
+    (
+        "F-59", "the third death within five minutes is final",
+        "test_supervise.py::test_the_third_death_is_final",
+        "campaign:gateway.crash_loop",
+    ),
     ("F-60", "pieces of two builds refuse each other by name", "open: the schema must agree, the build is only shown"),
     (
         "F-61", "a journal that cannot be written ends the gateway flat, nothing sent without its record",
         "test_gateway_trips.py::test_a_journal_that_cannot_be_written_ends_it_flat",
         "test_store.py::test_a_write_that_fails_is_said",
+        "campaign:disk.full",
     ),
     (
         "F-62", "a damaged or foreign journal is the same or refused",
@@ -390,11 +440,13 @@ PROCESSES: tuple[Row, ...] = (
         "F-67", "a quoter that floods or changes its mind is paced",
         "test_guards.py::test_a_quoter_that_changes_its_mind_all_the_time_gets_one_order_a_side_in_half_a_second",
         "test_hostile_quoter.py::test_nothing_outside_the_limits_is_sent",
+        "campaign:hostile.quoter",
     ),
     (
         "F-68", "fills of one side only rest that side, then halt; never beyond the position limit",
         "test_throttle.py::test_one_sided_fills_rest_the_side_and_the_second_time_halts",
         "test_limits.py::test_the_verdict",
+        "campaign:venue.one_way",
     ),
 )  # fmt: skip
 
@@ -504,7 +556,8 @@ BUS: tuple[Row, ...] = (
         "test_guards.py::test_messages_that_cannot_be_read_halt_when_they_come_fast",
     ),
     (
-        "C-35", "a number is finite and of bounded length, or the message is dropped",
+        "C-35", "a number is plain, finite and of bounded length, or the message is dropped",
+        "test_plain.py::test_what_is_no_plain_number_is_never_wanted",
         "test_plain.py::test_monsters_are_not_believed",
         "test_wanted.py::test_what_is_odd_is_dropped_whole_and_counted",
         "test_fields.py::test_decimal_refuses",
