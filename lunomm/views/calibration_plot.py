@@ -87,11 +87,13 @@ def _daily(point: VolPoint, errors: float) -> float | None:
 def _flow(hours: Sequence[Hour]) -> Panel:
     first = hours[0].start_ms
     x = [first // 3_600_000 % 24 + (hour.start_ms - first) / 3_600_000 for hour in hours]
+    rates = [hour.per_hour for hour in hours]
+    x.append(x[-1] + 1)  # the last hour has a width too
     return Panel(
         "Taker orders by hour",
         "an hour",
         [
-            Series("taker orders", x, [hour.per_hour for hour in hours], "ask", Kind.STEP),
+            Series("taker orders", x, [*rates, rates[-1]], "ask", Kind.STEP),
         ],
         "hour of the day, UTC (past 24: the next day)",
     )
