@@ -299,6 +299,7 @@ def exchange(
     speed: o.Speed = 1.0,
     fee_tier: o.FeeTier = 0,
     behaviour: o.Switches = None,
+    fault: o.Faults = None,
     account: o.Accounts = None,
     json: o.Json = False,
     for_s: o.For = None,
@@ -314,6 +315,11 @@ def exchange(
 
         typer.echo(table())
         return
+    if fault is not None and "list" in fault:
+        from lunomm.simulator.fault_table import table as faults_table
+
+        typer.echo(faults_table())
+        return
     env = c.environment()
     options = c.ExchangeOptions(
         port=port,
@@ -325,6 +331,7 @@ def exchange(
         speed=speed,
         fee_tier=fee_tier,
         behaviour=tuple(behaviour or ()),
+        faults=tuple(fault or ()),
         accounts=tuple(account or ()),
     )
     common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)

@@ -134,6 +134,7 @@ TapeSpeed = Annotated[float | None, _float("--speed", "of the tape; default: as 
 Seed = Annotated[int, _whole("--seed", "of everything random in the simulated exchange", WORLD)]
 Profile = Annotated[str | None, _text("--profile", "theory, XBTZAR, XBTMYR, thin or stable", WORLD, "NAME")]
 FeeTier = Annotated[int, _whole("--fee-tier", "0: makers pay nothing; 1: Luno's entry tier", WORLD)]
+Faults = Annotated[list[str] | None, _text("--fault", "makes it go wrong; `list` lists", WORLD, "NAME[:key=value,...]")]
 Switches = Annotated[list[str] | None, _text("--behaviour", "an open question; `list` lists", WORLD, "NAME=VALUE")]
 Accounts = Annotated[list[str] | None, _text("--account", "another key: [OWNER/]KEY:SECRET[:PERMS]", WORLD, "KEY")]
 Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one where that is taken", WORLD)]

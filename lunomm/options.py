@@ -174,7 +174,8 @@ class GatewayOptions:
 class ExchangeOptions:
     """port None: the usual one, or a free one where it is taken. speed: exchange seconds per wall second.
 
-    tape_lead_s: our seconds from open doors to the first recorded update. behaviour: NAME=VALUE each. accounts:
+    tape_lead_s: our seconds from open doors to the first recorded update. behaviour: NAME=VALUE each. faults:
+    NAME[:key=value,...] each. accounts:
     [ACCOUNT/]KEY:SECRET[:PERMISSIONS] each, beside the usual one.
     """
 
@@ -187,6 +188,7 @@ class ExchangeOptions:
     speed: float = 1.0
     fee_tier: int = 0
     behaviour: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     accounts: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:

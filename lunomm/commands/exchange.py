@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +25,23 @@ from lunomm.config import Common, ExchangeOptions
 from lunomm.errors import InstanceError, LunommError, UsageError
 from lunomm.simulator import profiles
 from lunomm.simulator.behaviour import parse_behaviour
+from lunomm.simulator.draws import draws
 from lunomm.simulator.exchange import Exchange, replayed, seeded, tape_rules
+from lunomm.simulator.fault_table import COMMON, parse_fault
+from lunomm.simulator.faults import Armed, Faults
 from lunomm.simulator.keys import parse_key
 from lunomm.simulator.replay import Recorded
 from lunomm.simulator.server import ExchangeServer, bind
 from lunomm.tape.reader import Tape, TapeFrame, read_tape
-from lunomm.views.exchange import ExchangeView, MarketRow, exchange_data, exchange_line, exchange_screen
+from lunomm.views.exchange import (
+    ExchangeView,
+    FaultRow,
+    MarketRow,
+    VisitorRow,
+    exchange_data,
+    exchange_line,
+    exchange_screen,
+)
 
 USUAL_PORT = 8377
 
@@ -59,6 +70,7 @@ async def run(common: Common, options: ExchangeOptions) -> dict[str, Any] | None
         lambda: clock.exchange_ns(),
         speed=options.speed,
         info=lambda: _info(exchange, clock, url, run_id, options.speed),
+        faults=_armed(options, exchange.pairs),
     )
     watch = _Watch(exchange, server, options, url, run_id)
     stop, started = asyncio.Event(), asyncio.Event()
@@ -145,6 +157,17 @@ def _open(options: ExchangeOptions) -> tuple[Exchange, Clock]:
 def _begin(clock: Clock, lead_s: float) -> Clock:
     """The same clock, so that its exchange instant is ``lead_s`` of our seconds from now."""
     return replace(clock, anchor_wall_ns=time.time_ns() // 1_000_000 * 1_000_000 + int(lead_s * 1e9))
+
+
+def _armed(options: ExchangeOptions, pairs: list[str]) -> Faults:
+    """The faults asked for, armed as the doors open. Raises UsageError: as :func:`parse_fault`, or an unlisted pair."""
+    faults = Faults(draws(options.seed, "faults").ids)
+    for text in options.faults:
+        asked = parse_fault(text)
+        if asked.word("pair") and asked.word("pair") not in pairs:
+            raise UsageError(f"--fault: {asked.kind.name}: pair: give one of {', '.join(pairs)}", code="BAD_FAULT")
+        faults.arm(asked, time.monotonic_ns())
+    return faults
 
 
 def _read(path: Path, pair: str) -> Tape:
@@ -250,6 +273,7 @@ class _Watch:
         self._run_id = run_id
         self._started = time.monotonic()
         self._filled: dict[str, int] = {}
+        self._filled_by: dict[str, int] = {}
         self._samples: deque[tuple[float, dict[str, tuple[int, int]]]] = deque(maxlen=RATE_S + 1)
         self._take()
 
@@ -263,9 +287,9 @@ class _Watch:
         engines = {pair: self._exchange.venue.engine(pair) for pair in self._exchange.pairs}
         counts = {pair: (engine.sequence, engine.next_trade) for pair, engine in engines.items()}
         self._samples.append((time.monotonic(), counts))
-        self._filled = {
-            pair: sum(order.filled_lots > 0 for order in self._exchange.venue.orders(None, pair)) for pair in engines
-        }
+        filled = [order for order in self._exchange.venue.orders() if order.filled_lots > 0]
+        self._filled = Counter(order.request.pair for order in filled)
+        self._filled_by = Counter(order.owner for order in filled)
 
     def screen(self) -> Any:
         return exchange_screen(self.view())
@@ -296,7 +320,17 @@ class _Watch:
             markets=tuple(self._market(pair) for pair in self._exchange.pairs),
             maker_fee=rates.maker,
             taker_fee=rates.taker,
+            visitors=tuple(self._visitor(owner) for owner in self._exchange.venue.owners),
+            faults=tuple(_fault(armed, time.monotonic_ns()) for armed in self._server.faults.armed),
         )
+
+    def _visitor(self, owner: str) -> VisitorRow:
+        now_ns = time.monotonic_ns()
+        keys = self._exchange.keys.of(owner)
+        market, user = self._server.streams.of(owner)
+        orders = self._exchange.venue.orders(owner, live=True)
+        used = max((self._server.budgets.used_by(f"key {key}", now_ns) for key in keys), default=0.0)
+        return VisitorRow(owner, len(keys), market, user, len(orders), self._filled_by.get(owner, 0), round(used))
 
     def _market(self, pair: str) -> MarketRow:
         venue = self._exchange.venue
@@ -322,6 +356,12 @@ class _Watch:
             intensity=_float(truth.get("intensity")),
             taker_rate=_float(truth.get("taker_orders_per_s")),
         )
+
+
+def _fault(armed: Armed, now_ns: int) -> FaultRow:
+    changed = {name: value for name, value in armed.asked.values.items() if value != COMMON.get(name)}
+    shown = ", ".join(f"{k} {v:g}" if isinstance(v, int | float) else f"{k} {v}" for k, v in changed.items())
+    return FaultRow(armed.number, armed.name, shown, armed.reached, armed.active(now_ns))
 
 
 def _float(value: float | str | None) -> float | None:

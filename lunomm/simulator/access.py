@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 from urllib.parse import urlsplit
 
 CALLS_PER_MINUTE = 300
@@ -36,6 +37,14 @@ def is_loopback_host(host: str) -> bool:
     return name in _LOOPBACK
 
 
+def is_loopback_peer(address: str) -> bool:
+    """Whether a peer's address is of this machine."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
 def is_loopback_origin(origin: str) -> bool:
     """Whether an Origin header may open a stream; luno-python sends ``http://localhost/``."""
     try:
@@ -59,6 +68,11 @@ class CallBudgets:
         allowed = tokens >= 1.0
         self._buckets[who] = (tokens - 1.0 if allowed else tokens, now_ns)
         return allowed
+
+    def used_by(self, who: str, now_ns: int) -> float:
+        """Calls of one not yet refilled."""
+        tokens, then = self._buckets.get(who, (float(self._capacity), now_ns))
+        return self._capacity - min(float(self._capacity), tokens + (now_ns - then) / _MINUTE_NS * self._capacity)
 
     def used(self, now_ns: int) -> float:
         """Calls of the busiest key not yet refilled."""

@@ -22,7 +22,7 @@ class Envelope(TypedDict, total=False):
 
 
 class LimitOrder(Envelope, total=False):
-    """``postorder``. type: BID or ASK."""
+    """``postorder``. type: BID or ASK. held: a fault, the order never leaves AWAITING."""
 
     volume: Required[str]
     price: Required[str]
@@ -30,6 +30,7 @@ class LimitOrder(Envelope, total=False):
     time_in_force: str
     stop_price: str
     stop_direction: str
+    held: bool
 
 
 class MarketOrder(Envelope, total=False):

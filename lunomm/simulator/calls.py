@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from lunomm.luno.wire import StopOrderReply
 from lunomm.simulator.exchange import Exchange
+from lunomm.simulator.faults import CLEAN, CallDecision
 from lunomm.simulator.keys import ANY_KEY, R_BALANCE, R_ORDERS, R_TRANSACTIONS, R_WITHDRAWALS, W_ORDERS, W_SEND
 from lunomm.simulator.parameters import Parameters
 from lunomm.simulator.refusals import refuse
@@ -15,12 +17,16 @@ from lunomm.simulator.refusals import refuse
 
 @dataclass(frozen=True)
 class Request:
-    """One call. now_ms: the exchange's time. owner: "" where no key is needed. path_id: the order id in the path."""
+    """One call. now_ms: the exchange's time. owner: "" where no key is needed. path_id: the order id in the path.
+
+    fault: what goes wrong with it.
+    """
 
     now_ms: int
     owner: str
     given: Parameters
     path_id: str = ""
+    fault: CallDecision = CLEAN
 
 
 Reply = msgspec.Struct | dict[str, object]
@@ -38,6 +44,11 @@ class Call:
     needs: int | None
     answer: Callable[[Exchange, Request], Reply]
     acts: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last word of its path."""
+        return self.path.removesuffix("/{id}").rpartition("/")[2]
 
 
 def _candles(exchange: Exchange, request: Request) -> Reply:
@@ -103,10 +114,19 @@ def _postorder(exchange: Exchange, request: Request) -> Reply:
         stop_direction=given.text("stop_direction"),
         base_account_id=given.number("base_account_id"),
         counter_account_id=given.number("counter_account_id"),
-        timestamp_ms=given.number("timestamp"),
+        timestamp_ms=_timestamp(request),
         ttl_ms=given.number("ttl"),
         client_order_id=given.text("client_order_id"),
+        held=request.fault.awaiting,
     )
+
+
+def _timestamp(request: Request) -> int | None:
+    """As the exchange's clock sees it, which may be off; None where nobody looks."""
+    timestamp = request.given.number("timestamp")
+    if timestamp is None or request.fault.no_ttl:
+        return None
+    return timestamp - round(request.fault.skew_s * 1000)
 
 
 def _marketorder(exchange: Exchange, request: Request) -> Reply:
@@ -120,7 +140,7 @@ def _marketorder(exchange: Exchange, request: Request) -> Reply:
         counter_volume=given.unset_zero("counter_volume"),
         base_account_id=given.number("base_account_id"),
         counter_account_id=given.number("counter_account_id"),
-        timestamp_ms=given.number("timestamp"),
+        timestamp_ms=_timestamp(request),
         ttl_ms=given.number("ttl"),
         client_order_id=given.text("client_order_id"),
     )
@@ -130,7 +150,18 @@ def _stoporder(exchange: Exchange, request: Request) -> Reply:
     order_id = request.given.text("order_id")
     if not order_id:
         raise refuse("ErrInvalidArguments", detail="order_id is missing")
-    return exchange.venue.stoporder(request.now_ms, request.owner, order_id)
+    fault, venue = request.fault, exchange.venue
+    if fault.cancel == "false":
+        return StopOrderReply(False)
+    if fault.cancel == "unknown":
+        raise refuse("ErrCannotStopUnknownOrNonPendingOrder")
+    if fault.cancel == "late" and venue.order_v2(request.owner, order_id).status != "COMPLETE":
+        due_ns = request.now_ms * 1_000_000 + round(fault.after_s * 1e9)
+        exchange.cancel_late(due_ns, request.owner, order_id, fault.share)
+        return StopOrderReply(True)
+    if fault.cancel == "fill":
+        venue.fill_order(request.now_ms, request.owner, order_id, fault.share)
+    return venue.stoporder(request.now_ms, request.owner, order_id)
 
 
 def _transactions(exchange: Exchange, request: Request) -> Reply:

@@ -51,6 +51,10 @@ class Desk:
             raise ValueError(f"account {owner} exists")
         self._rates[owner] = (fees, other)
 
+    def charge_all(self, rates: FeeRates) -> None:
+        """From now on every account pays these, in every market."""
+        self._rates = {owner: ({}, rates) for owner in self._rates}
+
     @property
     def owners(self) -> list[str]:
         return list(self._rates)
@@ -126,8 +130,10 @@ class Desk:
         """Whether the order, entering the book now, keeps to the rule on trades with oneself."""
         return self._behaviour.self_trade or not _meets_own(owner, request, engine)
 
-    def accept(self, order_id: str, owner: str, request: OrderRequest, text: MarketText, now_ms: int) -> VisitorOrder:
-        """Create an admitted order: money locked, order PENDING, or AWAITING its stop price."""
+    def accept(
+        self, order_id: str, owner: str, request: OrderRequest, text: MarketText, now_ms: int, *, waits: bool
+    ) -> VisitorOrder:
+        """Create an admitted order: money locked, order PENDING, or AWAITING what it waits for."""
         rules = text.rules
         wallets = (self._ledger.wallet(owner, rules.base), self._ledger.wallet(owner, rules.counter))
         order = VisitorOrder(order_id, owner, request, now_ms, text, wallets)
@@ -136,9 +142,9 @@ class Desk:
         if request.client_order_id:
             self._by_client_id[owner, request.client_order_id] = order
         self._row(self._ledger.reserve(owner, _pays(request, rules), request.reserve), now_ms)
-        if self._behaviour.send_awaiting or request.stop_direction:
+        if self._behaviour.send_awaiting or waits:
             self._emit(status_message(order, now_ms))
-        if not request.stop_direction:
+        if not waits:
             self.working(order, now_ms)
         return order
 

@@ -6,6 +6,7 @@ queues what the streams must send. The same seed gives the same markets at any s
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,7 +22,7 @@ from lunomm.simulator.history import past_hour
 from lunomm.simulator.keys import Key, KeyRing
 from lunomm.simulator.ledger import FeeRates
 from lunomm.simulator.replay import Recorded, Replay
-from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue
+from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue, VenueError
 from lunomm.simulator.walk import STEP_S, Walk
 
 OWNER = "sim"
@@ -66,6 +67,8 @@ class Exchange:
         self.keys = KeyRing([DEFAULT_KEY, *keys])
         self.houses = dict(houses)
         self.setting = setting
+        self._late: list[tuple[int, str, str, float]] = []
+        """Cancels that come after their reply: due ns, owner, order, share that fills before."""
 
     @property
     def pairs(self) -> list[str]:
@@ -74,10 +77,12 @@ class Exchange:
     @property
     def next_ns(self) -> int | None:
         """Exchange time of the next thing to happen; None when nothing ever will."""
-        return min((due for house in self.houses.values() if (due := house.next_ns) is not None), default=None)
+        late = [due for due, *_ in self._late]
+        return min([due for house in self.houses.values() if (due := house.next_ns) is not None] + late, default=None)
 
     def run_until(self, now_ns: int, limit: int) -> bool:
         """Perform what is due, at most ``limit`` actions. Returns whether nothing due is left."""
+        self._cancel_late(now_ns)
         for _ in range(limit):
             due, house = None, None
             for candidate in self.houses.values():
@@ -91,6 +96,18 @@ class Exchange:
                 self.visited(pair, due // 1_000_000)
         next_due = self.next_ns
         return next_due is None or next_due > now_ns
+
+    def cancel_late(self, due_ns: int, owner: str, order_id: str, share: float) -> None:
+        """At that time the house takes a share of the order, and then it is cancelled: its owner was told before."""
+        self._late.append((due_ns, owner, order_id, share))
+
+    def _cancel_late(self, now_ns: int) -> None:
+        for entry in [entry for entry in self._late if entry[0] <= now_ns]:
+            self._late.remove(entry)
+            due_ns, owner, order_id, share = entry
+            self.venue.fill_order(due_ns // 1_000_000, owner, order_id, share)
+            with contextlib.suppress(VenueError):  # filled whole, or cancelled by another way, in between
+                self.venue.stoporder(due_ns // 1_000_000, owner, order_id)
 
     def visited(self, pair: str, now_ms: int) -> None:
         """To be called after a visitor acted in a market: the house puts back what he took."""

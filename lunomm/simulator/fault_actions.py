@@ -1,9 +1,10 @@
-"""The faults that change the exchange itself: status, rules, price, an empty book, fees, fills around a cancel (pure)."""
+"""The faults that change the exchange itself: its status, rules, price, book, fees (pure)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
+
+import msgspec
 
 from lunomm.market.rules import MarketStatus, Side
 from lunomm.simulator.exchange import Exchange
@@ -53,13 +54,14 @@ class FaultActions:
             step = rules.price_scale + int(asked.number("scale"))
             least = rules.min_volume * (1 + Decimal(str(asked.number("percent"))) / 100)
             least = least.quantize(Decimal(1).scaleb(-rules.volume_scale))
-            exchange.change_rules(now_ms, pair, replace(rules, price_scale=step, min_volume=least))
+            exchange.change_rules(now_ms, pair, msgspec.structs.replace(rules, price_scale=step, min_volume=least))
         elif name == "price-jump":
-            house.jump(1 + asked.number("percent") / 100)
+            self._leave(pair, now_ms, (Side.BID, Side.ASK))
+            exchange.houses[pair] = house.reopened(now_ms, factor=1 + asked.number("percent") / 100)
         elif back:
             del self._away[pair]
             self._leave(pair, now_ms, (Side.BID, Side.ASK))
-            exchange.houses[pair] = house.reopened(at_ms=now_ms)
+            exchange.houses[pair] = house.reopened(now_ms)
         else:
             self._away[pair] = house
             del exchange.houses[pair]

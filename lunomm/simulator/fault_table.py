@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lunomm.errors import UsageError
+from lunomm.simulator.refusals import CODES
 
 Value = float | str
 
@@ -209,6 +210,8 @@ def asked(name: str, given: Mapping[str, object]) -> Asked:
         if key not in values:
             raise _bad(name, f"no parameter '{_shown(key)}'. It takes {', '.join(values)}")
         values[key] = _value(kind, key, str(value))
+    if name == "refuse" and values["code"] not in CODES:
+        raise _bad(name, "code: give an error code of Luno's, such as ErrInternal")
     return Asked(kind, MappingProxyType(values))
 
 

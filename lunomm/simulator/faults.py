@@ -51,9 +51,9 @@ CLEAN = CallDecision()
 
 
 class VenueAction(NamedTuple):
-    """Something the exchange does at ``due_ns``. ends: it is the way back from it."""
+    """Something the exchange does at ``due_ns`` (None: once it is disarmed). ends: it is the way back from it."""
 
-    due_ns: int
+    due_ns: int | None
     asked: Asked
     ends: bool = False
 
@@ -110,19 +110,20 @@ class Faults:
             raise UsageError(f"--fault: {MOST} are armed. Disarm some first", code="BAD_FAULT")
         self._last += 1
         self._armed[self._last] = armed = Armed(self._last, asked, now_ns)
-        if asked.kind.at == VENUE:
-            if self._strikes(armed, now_ns):
-                self._agenda.append(VenueAction(now_ns, asked))
-                back_s = float(asked.values.get("seconds", 0.0))
-                if back_s:
-                    self._agenda.append(VenueAction(now_ns + round(back_s * S), asked, ends=True))
+        if asked.kind.at == VENUE and self._strikes(armed, now_ns):
+            self._agenda.append(VenueAction(now_ns, asked))
+            if "seconds" in asked.values:
+                back_s = asked.number("seconds")
+                back_ns = now_ns + round(back_s * S) if back_s else None
+                self._agenda.append(VenueAction(back_ns, asked, ends=True))
         return armed
 
     def disarm(self, what: int | str | None = None) -> int:
-        """The fault of that number, all of that name, or all. How many there were."""
+        """The fault of that number, all of that name, or all; the exchange goes back to what it was. How many."""
         gone = [n for n, armed in self._armed.items() if what is None or what in (n, armed.name)]
         for number in gone:
-            del self._armed[number]
+            ended = self._armed.pop(number).asked
+            self._agenda = [a._replace(due_ns=0) if a.ends and a.asked is ended else a for a in self._agenda]
         return len(gone)
 
     @property
@@ -135,11 +136,13 @@ class Faults:
 
     # --- deciding --------------------------------------------------------------------------------------------------
 
-    def on_call(self, call: str, pair: str, now_ns: int) -> CallDecision:
-        """For one call, by the last word of its path. pair: "" where the call names none."""
+    def on_call(self, call: str, pair: str, now_ns: int, *, keyed: bool = True) -> CallDecision:
+        """For one call, by the last word of its path. pair: "" where the call names none. keyed: it needs a key."""
         decision = CLEAN
         for armed in self._at(CALL, pair, now_ns):
             meant = armed.asked.word("call")
+            if armed.name in KEYED and not keyed:
+                continue
             if meant in ("any", call) and self._strikes(armed, now_ns):
                 decision = _worse(decision, armed.asked)
         return decision
@@ -150,7 +153,7 @@ class Faults:
             if self._strikes(armed, now_ns):
                 return armed.asked.word("code")
         for armed in self._at(CALL, pair, now_ns):
-            if armed.name == "key-revoked" and self._strikes(armed, now_ns):
+            if armed.name == "key-revoked" and armed.asked.word("call") == "any" and self._strikes(armed, now_ns):
                 return "invalid_credentials"
         return None
 
@@ -175,9 +178,9 @@ class Faults:
         """What the exchange has to do now, each once."""
         if not self._agenda:
             return []
-        found = sorted((action for action in self._agenda if action.due_ns <= now_ns), key=lambda action: action.due_ns)
-        self._agenda = [action for action in self._agenda if action.due_ns > now_ns]
-        return found
+        found = [action for action in self._agenda if action.due_ns is not None and action.due_ns <= now_ns]
+        self._agenda = [action for action in self._agenda if action not in found]
+        return sorted(found, key=lambda action: (action.due_ns, action.ends))
 
     def draw(self, size: int) -> int:
         """A number below ``size``."""
@@ -238,6 +241,10 @@ REFUSALS = {
     "key-revoked": "ErrApiKeyRevoked",
     "permission-removed": "ErrInsufficientPerms",
 }
+
+
+KEYED = ("key-revoked", "permission-removed")
+"""Faults of a key: calls without one do not meet them."""
 
 
 def _share(asked: Asked) -> float:

@@ -112,16 +112,16 @@ class Flow:
         """The latent mid."""
         return self._latent
 
-    def reopened(self) -> Flow:
+    def reopened(self, at_ms: int = 0, *, factor: float = 1.0) -> Flow:
         """The same flow over the same, now empty, book under its engine's new rules; the price goes on.
 
         Its deep book stays away: thousands of orders in one instant would be a flood to whoever listens.
+        at_ms: not before then. factor: of the price, for a jump.
         """
-        latent = Decimal(repr(self._latent)).scaleb(-self._market.rules.price_scale)
+        latent = Decimal(repr(self._latent * factor)).scaleb(-self._market.rules.price_scale)
         market = replace(self._market, rules=self.engine.rules, price=latent)
-        return Flow(
-            replace(self.profile, depth_beyond=(0, 0)), market, self.engine, self._draws, self._walk, self.next_ns
-        )
+        start_ns = max(self.next_ns, at_ms * 1_000_000)
+        return Flow(replace(self.profile, depth_beyond=(0, 0)), market, self.engine, self._draws, self._walk, start_ns)
 
     def act(self, now_ns: int) -> None:
         """Perform the action due at ``next_ns``, stamped with that time (``now_ns`` only says that it has come).

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from lunomm.simulator.fault_table import Asked
-from lunomm.simulator.faults import MARKET, S, Faults
+from lunomm.simulator.faults import MARKET, Faults, S
 
 MIB = 1024 * 1024
 

@@ -22,14 +22,16 @@ class Intake:
         self._behaviour = behaviour
         self.stops = Stops()
 
-    def submit(self, now_ms: int, owner: str, request: OrderRequest) -> wire.PostOrderReply:
+    def submit(self, now_ms: int, owner: str, request: OrderRequest, *, held: bool = False) -> wire.PostOrderReply:
         """Funds, then the book: a refused order leaves no trace but, if post-only, an empty frame.
+
+        held: the order is taken and then left alone, AWAITING, for ever.
 
         Raises:
             VenueError: as :meth:`Desk.admit`; ErrOrderCanceled.
         """
         engine = self._engines[request.pair]
-        waits = bool(request.stop_direction)
+        waits = held or bool(request.stop_direction)
         self._desk.admit(owner, request, engine.rules, engine)
         if request.post_only and not waits and self._would_trade(request):
             engine.skip(now_ms)
@@ -37,7 +39,9 @@ class Intake:
         order_id = self._ids.next()
         while order_id in engine.orders or self._desk.knows(order_id):
             order_id = self._ids.next()
-        order = self._desk.accept(order_id, owner, request, engine.text, now_ms)
+        order = self._desk.accept(order_id, owner, request, engine.text, now_ms, waits=waits)
+        if held:
+            return wire.PostOrderReply(order_id)
         if waits:
             self.stops.wait(order, engine.last_trade)
         else:

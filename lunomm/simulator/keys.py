@@ -92,6 +92,10 @@ class KeyRing:
         """From now on the key is refused. Raises KeyError."""
         self._keys[key_id] = self._keys[key_id]._replace(revoked=True)
 
+    def of(self, owner: str) -> list[str]:
+        """The ids of an account's keys that are good, in the order given."""
+        return [key.key_id for key in self._keys.values() if key.owner == owner and not key.revoked]
+
     @property
     def owners(self) -> list[str]:
         """Every account some key speaks for, in the order given."""

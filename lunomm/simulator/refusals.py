@@ -71,6 +71,10 @@ _TABLE: dict[str, tuple[int, str]] = {
 }
 
 
+CODES = frozenset(_TABLE)
+"""Every code there is."""
+
+
 class VenueError(ExchangeError):
     """A refused call: ``status`` is the HTTP status, ``code`` the stable error code."""
 

@@ -7,12 +7,12 @@ only loopback names are answered, so no web page can reach it by a name of its o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
@@ -23,17 +23,24 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lunomm.errors import RefusedError, UsageError
 from lunomm.simulator.access import CallBudgets, basic_credentials, is_loopback_host, is_loopback_origin
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.calls import CALLS, Call, Request, touched
+from lunomm.simulator.draws import draws
 from lunomm.simulator.exchange import Exchange
+from lunomm.simulator.fault_service import FaultService, faulty_reply
+from lunomm.simulator.fault_table import CALL
+from lunomm.simulator.faults import CLEAN, CallDecision, Faults
+from lunomm.simulator.lagging import Lagging
 from lunomm.simulator.parameters import merge
 from lunomm.simulator.refusals import VenueError, refuse
 from lunomm.simulator.reply_style import error_json, reply_json
+from lunomm.simulator.sockets import MutableSocket, QuietServer, bind
 from lunomm.simulator.streams import Streams, StreamTimes
+
+__all__ = ["ExchangeServer", "bind"]
 
 MAX_BODY = 64 * 1024
 BODY_S = 10.0
@@ -53,7 +60,7 @@ class ExchangeServer:
 
     Args:
         now_ns: The exchange's clock, Unix ns. speed: its seconds in one of ours.
-        info: The object of ``GET /sim/info``.
+        info: The object of ``GET /sim/info``. faults: what goes wrong; none unless armed.
     """
 
     def __init__(
@@ -66,9 +73,13 @@ class ExchangeServer:
         times: StreamTimes | None = None,
         calls_per_minute: int | None = None,
         queue_limit: int = 20_000,
+        faults: Faults | None = None,
     ) -> None:
         self.exchange = exchange
-        self.streams = Streams(exchange, times, queue_limit=queue_limit)
+        self.faults = faults or Faults(draws(exchange.setting.seed, "faults").ids)
+        self.streams = Streams(exchange, times, queue_limit=queue_limit, faults=self.faults)
+        self.fault_service = FaultService(exchange, self.faults, time.monotonic_ns)
+        self._lagging = Lagging()
         self.budgets = CallBudgets() if calls_per_minute is None else CallBudgets(calls_per_minute)
         self.calls = 0
         self.refused = 0
@@ -79,7 +90,10 @@ class ExchangeServer:
 
     @property
     def app(self) -> ASGIApp:
-        routes: list[BaseRoute] = [Route("/sim/info", self._answer_info, methods=["GET"])]
+        routes: list[BaseRoute] = [
+            Route("/sim/info", self._answer_info, methods=["GET"]),
+            Route("/sim/faults", self.fault_service.answer, methods=["GET", "POST"]),
+        ]
         for path in dict.fromkeys(call.path for call in CALLS):
             by_method = {call.method: call for call in CALLS if call.path == path}
             routes.append(Route(path, self._endpoint(by_method), methods=list(by_method)))
@@ -102,6 +116,7 @@ class ExchangeServer:
         """Perform what is due when it is due, for ever; when behind, in batches with a turn for the others between."""
         while True:
             now_ns = self._now_ns()
+            self.fault_service.keep(now_ns // 1_000_000)
             done = self.exchange.run_until(now_ns, BATCH)
             self.streams.pump()
             if not done:
@@ -116,7 +131,7 @@ class ExchangeServer:
         times = self.streams.times
         config = uvicorn.Config(
             self.app,
-            ws="websockets-sansio",
+            ws=MutableSocket,
             ws_max_size=MAX_BODY,
             ws_ping_interval=times.ping_s,
             ws_ping_timeout=max(times.silence_s - times.ping_s, 0.1),
@@ -126,9 +141,10 @@ class ExchangeServer:
             log_level="critical",
             access_log=False,
             server_header=False,
+            date_header=False,
             timeout_keep_alive=65,
         )
-        self._server = server = _QuietServer(config, started)
+        self._server = server = QuietServer(config, started)
         clock = asyncio.create_task(self.keep_time(), name="exchange:clock")
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="exchange:server")
         try:
@@ -175,10 +191,22 @@ class ExchangeServer:
             if not key.may(call.needs):
                 raise refuse("ErrInsufficientPerms")
         given = merge(http.url.query, form)
+        fault = self._fault(call, given.text("pair")) if counted else CLEAN
+        if fault.hold_s:
+            await asyncio.sleep(fault.hold_s)
+        if fault.refuse:
+            raise refuse(fault.refuse)
+        if fault.reply and not fault.executed:
+            return await faulty_reply(fault, None)
         # A visitor meets the market as it is now, not as it was when the loop last had a turn.
+        self.fault_service.keep(self._now_ns() // 1_000_000)
         self.exchange.run_until(self._now_ns(), BATCH)
         owner = "" if key is None else key.owner
-        request = Request(self._now_ns() // 1_000_000, owner, given, http.path_params.get("id", ""))
+        now_ms = self._now_ns() // 1_000_000
+        off_ms = 0 if call.acts else round(fault.skew_s * 1000)
+        request = Request(now_ms + off_ms, owner, given, http.path_params.get("id", ""), fault)
+        if self.faults.touches(CALL) and owner:
+            self._lagging.note(self.exchange, owner, now_ms)
         try:
             reply = call.answer(self.exchange, request)
         finally:
@@ -186,7 +214,15 @@ class ExchangeServer:
                 for pair in touched(self.exchange, call, request):
                     self.exchange.visited(pair, request.now_ms)
             self.streams.pump()
-        return Response(reply_json(reply, self.exchange.venue.behaviour), media_type="application/json")
+        if fault.lag_s:
+            reply = self._lagging.reply(reply, owner, now_ms - round(fault.lag_s * 1000))
+        headers = {"Date": _date(fault.skew_s)} if fault.skew_s else None
+        body = reply_json(reply, self.exchange.venue.behaviour)
+        true = Response(body, headers=headers, media_type="application/json")
+        return await faulty_reply(fault, true) if fault.reply else true
+
+    def _fault(self, call: Call, pair: str) -> CallDecision:
+        return self.faults.on_call(call.name, pair, time.monotonic_ns(), keyed=call.needs is not None)
 
     async def _refused(self, http: HttpRequest, error: Exception) -> Response:
         assert isinstance(error, VenueError)
@@ -201,47 +237,8 @@ class ExchangeServer:
         return Response(msgspec.json.encode(self._info()), media_type="application/json")
 
 
-def bind(port: int, host: str = "127.0.0.1") -> socket.socket:
-    """A listening socket on loopback; port 0 takes a free one.
-
-    Raises:
-        RefusedError: any other host: whoever reaches the port trades with the well-known key.
-        UsageError: the port is taken or not allowed.
-    """
-    if host not in ("127.0.0.1", "::1"):
-        raise RefusedError(f"the simulated exchange binds loopback only, not {host[:60]}", code="NOT_LOOPBACK")
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(256)
-    except OSError as error:
-        listening.close()
-        raise UsageError(f"port {port}: {error.strerror}. Choose another with --port", code="PORT_TAKEN") from error
-    listening.setblocking(False)
-    return listening
-
-
-class _QuietServer(uvicorn.Server):
-    """uvicorn without its signal handlers: those of the command stand. Says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, ready: asyncio.Event | None) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._ready is not None:
-            self._ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class _LoopbackOnly:
-    """Answers only requests made under a loopback name."""
+    """Answers only requests made under a loopback name, and dates the replies."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -260,7 +257,20 @@ class _LoopbackOnly:
                     error = VenueError(403, "ErrUnauthorised", "This simulated exchange answers loopback names only")
                     await _error(error)(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _dated(send) if scope["type"] == "http" else send)
+
+
+def _dated(send: Send) -> Send:
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start" and not any(name == b"date" for name, _ in message["headers"]):
+            message["headers"] = [*message["headers"], (b"date", _date().encode())]
+        await send(message)
+
+    return dated
+
+
+def _date(off_s: float = 0.0) -> str:
+    return formatdate(time.time() + off_s, usegmt=True)
 
 
 async def _form(http: HttpRequest) -> str:

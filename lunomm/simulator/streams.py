@@ -13,12 +13,18 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from lunomm.luno.wire import KEEPALIVE, Credentials
+from lunomm.luno.wire import Credentials
 from lunomm.simulator.exchange import Exchange
+from lunomm.simulator.fault_table import MARKET, USER
+from lunomm.simulator.faults import Faults
+from lunomm.simulator.frame_faults import Close, FrameFaults, error_frame
+from lunomm.simulator.listener import Listener
+from lunomm.simulator.sockets import CONNECTION
 from lunomm.simulator.user_messages import UserFrame
 
 SESSION_LIMIT = 50
@@ -43,43 +49,6 @@ class StreamTimes:
     replay_s: float = 300.0
 
 
-class Listener:
-    """One open stream's queue of frames."""
-
-    __slots__ = ("_frames", "_limit", "_ready", "overflown", "sent_to")
-
-    def __init__(self, limit: int) -> None:
-        self._frames: deque[tuple[int, str]] = deque()
-        self._limit = limit
-        self._ready = asyncio.Event()
-        self.overflown = asyncio.Event()
-        """This client is too slow. Its sender may be stuck in the socket, so it is told apart from the frames."""
-        self.sent_to = 0
-        """Number of the last message handed to the socket."""
-
-    def put(self, raw: str, number: int = 0) -> None:
-        if len(self._frames) >= self._limit:
-            self.overflown.set()
-            self._frames.clear()
-        if not self.overflown.is_set():
-            self._frames.append((number, raw))
-            self._ready.set()
-
-    async def send_all(self, socket: WebSocket, keepalive_s: float | None) -> None:
-        """Send what comes, for ever; keepalive_s None: nothing else."""
-        while True:
-            self._ready.clear()
-            while self._frames:
-                number, raw = self._frames.popleft()
-                await socket.send_text(raw)
-                self.sent_to = max(self.sent_to, number)
-            try:
-                async with asyncio.timeout(keepalive_s):
-                    await self._ready.wait()
-            except TimeoutError:
-                await socket.send_text(KEEPALIVE)
-
-
 class _Messages:
     """The last five minutes of one account's user messages, and how far its last stream got."""
 
@@ -90,21 +59,24 @@ class _Messages:
         self.left_at: float | None = None
         self.left_after = 0
 
-    def add(self, raw: str, now_s: float, keep_s: float) -> None:
+    def add(self, raw: str, now_s: float, keep_s: float, *, faulty: bool) -> None:
         self.number += 1
         self.kept.append((now_s, self.number, raw))
         while self.kept[0][0] < now_s - keep_s:
             self.kept.popleft()
         for listener in self.listeners:
-            listener.put(raw, self.number)
+            if faulty:
+                listener.deliver(raw, self.number, now_s)
+            else:
+                listener.put(raw, self.number)
 
-    def join(self, listener: Listener, now_s: float, keep_s: float, repeats: int = 0) -> None:
+    def join(self, listener: Listener, now_s: float, keep_s: float, repeats: int = 0, *, gone: bool = False) -> None:
         """A first connection gets nothing old; one that comes back in time gets what it missed.
 
-        repeats: and so many of those before.
+        repeats: and so many of those before. gone: nothing was kept.
         """
         listener.sent_to = self.number
-        if not self.listeners and self.left_at is not None and now_s - self.left_at <= keep_s:
+        if not gone and not self.listeners and self.left_at is not None and now_s - self.left_at <= keep_s:
             listener.sent_to = self.left_after
             for at, number, raw in self.kept:
                 if number > self.left_after - repeats and at >= now_s - keep_s:
@@ -127,6 +99,7 @@ class Streams:
         *,
         queue_limit: int = 20_000,
         seconds: Callable[[], float] = time.monotonic,
+        faults: Faults,
     ) -> None:
         self.times = times or StreamTimes()
         self.slow = 0
@@ -135,6 +108,7 @@ class Streams:
         self._behaviour = exchange.venue.behaviour
         self._queue_limit = queue_limit
         self._seconds = seconds
+        self._faults = faults
         self._open = 0
         self._sessions: Counter[str] = Counter()
         """Streams of an account."""
@@ -150,17 +124,30 @@ class Streams:
         """Market streams of a pair."""
         return len(self._markets[pair])
 
+    def of(self, owner: str) -> tuple[int, int]:
+        """Streams an account has open: market, user."""
+        user = len(self._messages[owner].listeners) if owner in self._messages else 0
+        return self._sessions[owner] - user, user
+
     def pump(self) -> None:
         """Hand everything the venue has queued to those who listen."""
-        for frame in self._exchange.venue.drain():
+        frames = self._exchange.venue.drain()
+        if not frames:
+            return
+        on_market, on_user = self._faults.touches(MARKET), self._faults.touches(USER)
+        for frame in frames:
             if isinstance(frame, UserFrame):
-                self._messages[frame.owner].add(frame.raw, self._seconds(), self.times.replay_s)
+                messages = self._messages[frame.owner]
+                messages.add(frame.raw, self._seconds(), self.times.replay_s, faulty=on_user)
                 continue
             listeners = self._markets[frame.pair]
             if listeners:
                 raw = frame.raw
                 for listener in listeners:
-                    listener.put(raw)
+                    if on_market:
+                        listener.deliver(raw, 0, self._seconds())
+                    else:
+                        listener.put(raw)
 
     async def market(self, socket: WebSocket) -> None:
         """One market stream, from upgrade to close."""
@@ -171,7 +158,7 @@ class Streams:
             if pair not in self._markets:
                 await _refuse(socket, "invalid_market", pair[:40])
                 return
-            listener = Listener(self._queue_limit)
+            listener = self._listener(socket, MARKET, pair)
             # What was queued before the snapshot is part of it.
             self.pump()
             listener.put(self._exchange.snapshot_raw(pair))
@@ -186,16 +173,23 @@ class Streams:
         async with self._session(socket) as owner:
             if owner is None:
                 return
-            listener = Listener(self._queue_limit)
+            listener = self._listener(socket, USER)
             self.pump()
             messages = self._messages[owner]
-            messages.join(
-                listener, self._seconds(), self.times.replay_s, REPEATED if self._behaviour.repeat_messages else 0
-            )
+            gone, again = self._faults.on_join(self._now_ns()) if messages.left_at is not None else (False, 0)
+            again = max(again, REPEATED if self._behaviour.repeat_messages else 0)
+            messages.join(listener, self._seconds(), self.times.replay_s, again, gone=gone)
             try:
                 await self._serve(socket, listener)
             finally:
                 messages.leave(listener, self._seconds())
+
+    def _listener(self, socket: WebSocket, stream: str, pair: str = "") -> Listener:
+        connection = socket.scope.get("extensions", {}).get(CONNECTION)
+        return Listener(self._queue_limit, FrameFaults(self._faults, stream, pair), connection)
+
+    def _now_ns(self) -> int:
+        return round(self._seconds() * 1e9)
 
     @contextlib.asynccontextmanager
     async def _session(self, socket: WebSocket, *, anonymous: bool = False) -> AsyncIterator[str | None]:
@@ -227,6 +221,10 @@ class Streams:
             return None
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect
+        refused = self._faults.on_login(str(socket.path_params.get("pair", "")), self._now_ns())
+        if refused is not None:
+            await _refuse(socket, refused, refused.replace("_", " "))
+            return None
         owner = self._owner(message.get("text"), anonymous=anonymous)
         if owner is None:
             await _refuse(socket, "invalid_credentials", "you provided an invalid credentials message")
@@ -246,10 +244,10 @@ class Streams:
 
     async def _serve(self, socket: WebSocket, listener: Listener) -> None:
         """Send and read until either end is done with it."""
-        ends = [
-            asyncio.create_task(
-                listener.send_all(socket, None if self._behaviour.pings_only else self.times.keepalive_s)
-            ),
+        keepalive_s = None if self._behaviour.pings_only else self.times.keepalive_s
+        sending = asyncio.create_task(listener.send_all(socket, keepalive_s, self._seconds))
+        ends: list[asyncio.Task[Any]] = [
+            sending,
             asyncio.create_task(_read(socket)),
             asyncio.create_task(listener.overflown.wait()),
         ]
@@ -263,6 +261,8 @@ class Streams:
             # A peer that went while we wrote to it is no news; anything else is.
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | RuntimeError):
                 raise result
+        if not sending.cancelled() and sending.exception() is None:
+            await _close(socket, sending.result())
         if listener.overflown.is_set():
             # The socket's buffer is full, so a close frame would wait for ever: the connection is cut off.
             self.slow += 1
@@ -272,6 +272,14 @@ async def _read(socket: WebSocket) -> None:
     """Whatever a client says after its credentials (keep-alives) is accepted and ignored, until it goes."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
+
+
+async def _close(socket: WebSocket, end: Close) -> None:
+    """An error frame if there is one, then the close; 1006 is the connection's end without one."""
+    if end.error:
+        await socket.send_text(error_frame(end.error))
+    if end.code != 1006:
+        await socket.close(end.code)
 
 
 async def _refuse(socket: WebSocket, code: str, text: str) -> None:

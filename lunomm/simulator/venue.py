@@ -25,7 +25,7 @@ from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.call_arguments import FillsAsked, LimitOrder, MarketOrder, OrdersAsked
 from lunomm.simulator.desk import Desk
 from lunomm.simulator.intake import Intake
-from lunomm.simulator.ledger import Ledger
+from lunomm.simulator.ledger import FeeRates, Ledger
 from lunomm.simulator.listing import Listing
 from lunomm.simulator.markets import Markets
 from lunomm.simulator.matching import Engine
@@ -128,6 +128,18 @@ class Venue:
     def trigger_stops(self, now_ms: int) -> list[str]:
         """To be called after each action of the house: stop orders its trades set off enter. The markets touched."""
         return self._intake.trigger(now_ms)
+
+    def change_fees(self, rates: FeeRates) -> None:
+        """From now on every account pays these, in every market."""
+        self._desk.charge_all(rates)
+
+    def fill_order(self, now_ms: int, owner: str, order_id: str, share: float) -> None:
+        """The house takes this share of what is left of a resting order, whoever stands before it; at least one lot."""
+        order = self._desk.order(owner, order_id)
+        engine = None if order is None else self._markets.engines[order.request.pair]
+        resting = None if engine is None else engine.orders.get(order_id)
+        if engine is not None and resting is not None and share > 0:
+            engine.reduce(now_ms, order_id, max(1, round(resting.lots * share)), engine.new_id())
 
     def visited(self, pair: str) -> bool:
         """Whether any visitor has ever had an order in this market."""
@@ -245,7 +257,7 @@ class Venue:
         engine = self._addressed(now_ms, owner, asked)
         request = order_checks.stop(order_checks.limit_order(engine.rules, asked), engine, asked)
         order_checks.trading(engine.status, post_only=request.post_only)
-        return self._intake.submit(now_ms, owner, request)
+        return self._intake.submit(now_ms, owner, request, held=asked.get("held", False))
 
     def marketorder(self, now_ms: int, owner: str, **asked: Unpack[MarketOrder]) -> wire.PostOrderReply:
         engine = self._addressed(now_ms, owner, asked)

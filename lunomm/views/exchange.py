@@ -45,6 +45,33 @@ class MarketRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitorRow:
+    """One account. keys: good ones. market_streams, user_streams: open now. orders: working. filled: at least in part.
+
+    calls_used: by the busiest of its keys, of 300 a minute.
+    """
+
+    owner: str
+    keys: int
+    market_streams: int
+    user_streams: int
+    orders: int
+    filled: int
+    calls_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One fault that is armed. reached: how often it struck. active: False once its count or its time is over."""
+
+    number: int
+    name: str
+    parameters: str
+    reached: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExchangeView:
     """One exchange at one instant. calls_used: of the budget of 300 a minute. profile None: a tape."""
 
@@ -63,6 +90,8 @@ class ExchangeView:
     markets: tuple[MarketRow, ...]
     maker_fee: Decimal | None = None
     taker_fee: Decimal | None = None
+    visitors: tuple[VisitorRow, ...] = ()
+    faults: tuple[FaultRow, ...] = ()
 
 
 def exchange_screen(view: ExchangeView) -> Sized:
@@ -82,6 +111,7 @@ def exchange_line(view: ExchangeView) -> str:
             f"{view.streams} streams",
             f"{sum(row.orders for row in view.markets)} visitors' orders",
             f"{sum(row.filled for row in view.markets)} filled",
+            *([f"{armed} faults armed"] if (armed := sum(row.active for row in view.faults)) else []),
         ]
     )
 
@@ -126,6 +156,13 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     if room >= needed:
         blocks += [rule("visitors and fees", width), *([columns(left, right)] if wide else [left, right])]
         room -= needed
+    for title, needs, table in (
+        ("visitors", 2 + len(view.visitors), _visitors(view.visitors, width)),
+        ("faults", 2 + len(view.faults), _faults(view.faults, width)),
+    ):
+        if needs > 2 and room >= needs:
+            blocks += [rule(title, width), table]
+            room -= needs
     if view.tape is None and room >= 2 + len(rows):
         blocks += [rule("the truth behind them", width), _truth(rows)]
     return stack(blocks)
@@ -152,6 +189,57 @@ def _markets(rows: Sequence[MarketRow], width: int) -> Table:
             "filled": Text(number(row.filled)),
         }
         table.add_row(*[cells[name] for name in names])
+    return table
+
+
+def _visitors(rows: Sequence[VisitorRow], width: int) -> Table:
+    names: tuple[str, ...] = (
+        "account",
+        "keys",
+        "market streams",
+        "user streams",
+        "orders",
+        "filled",
+        "calls of 300/min",
+    )
+    if width < TWO_COLUMNS:
+        names = ("account", "orders", "calls of 300/min")
+    table = _grid(names)
+    for row in rows:
+        near = palette.WARN if row.calls_used >= 240 else palette.PLAIN
+        cells = {
+            "account": Text(safe(row.owner, 20), palette.STRONG),
+            "keys": Text(number(row.keys)),
+            "market streams": Text(number(row.market_streams)),
+            "user streams": Text(number(row.user_streams)),
+            "orders": Text(number(row.orders), palette.OWN if row.orders else palette.PLAIN),
+            "filled": Text(number(row.filled)),
+            "calls of 300/min": Text(number(row.calls_used), near),
+        }
+        table.add_row(*[cells[name] for name in names])
+    return table
+
+
+def _faults(rows: Sequence[FaultRow], width: int) -> Table:
+    names: tuple[str, ...] = ("fault", "reached", "", "parameters") if width >= NARROW else ("fault", "reached")
+    table = _grid(names)
+    for row in rows:
+        cells = {
+            "fault": Text(f"{row.number} {safe(row.name, 24)}", palette.WARN if row.active else palette.MUTED),
+            "reached": Text(number(row.reached)),
+            "": Text("armed" if row.active else "over", palette.WARN if row.active else palette.MUTED),
+            "parameters": Text(safe(row.parameters, 80), palette.MUTED),
+        }
+        table.add_row(*[cells[name] for name in names])
+    return table
+
+
+def _grid(names: Sequence[str]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in names:
+        left = name in ("account", "fault", "", "parameters")
+        table.add_column(justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
+    table.add_row(*[Text(name, palette.MUTED) for name in names])
     return table
 
 

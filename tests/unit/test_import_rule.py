@@ -48,6 +48,10 @@ PURE_MODULES = (
     "simulator/ledger.py",
     "simulator/venue.py",
     "simulator/flow.py",
+    "simulator/faults.py",
+    "simulator/fault_table.py",
+    "simulator/fault_actions.py",
+    "simulator/frame_faults.py",
     "luno/wire.py",
     "luno/wire_rest.py",
 )
