@@ -17,6 +17,7 @@ from lunomm.views.text import UNKNOWN, age, number, percent, safe
 
 TWO_COLUMNS = 70
 NARROW = 48
+ROOMY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +154,18 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     blocks: list[RenderableType] = [head, rule("markets", width), _markets(rows, width)]
     room = height - 3 - len(rows)
     needed = 1 + (max(len(tier), len(visitors)) if wide else len(tier) + len(visitors))
-    if room >= needed:
-        blocks += [rule("visitors and fees", width), *([columns(left, right)] if wide else [left, right])]
-        room -= needed
-    for title, needs, table in (
-        ("visitors", 2 + len(view.visitors), _visitors(view.visitors, width)),
-        ("faults", 2 + len(view.faults), _faults(view.faults, width)),
+    # What is wrong comes first, then who is there: a screen too small for all of it shows these.
+    ailing = sorted(view.faults, key=lambda row: not row.active)[: max(0, room - 2)]
+    for title, count, table in (
+        ("faults", len(ailing), _faults(ailing, width)),
+        ("visitors", len(view.visitors), _visitors(view.visitors, width)),
     ):
-        if needs > 2 and room >= needs:
+        if count and room >= 2 + count:
             blocks += [rule(title, width), table]
-            room -= needs
+            room -= 2 + count
+    if room >= needed:
+        blocks += [rule("the door", width), *([columns(left, right)] if wide else [left, right])]
+        room -= needed
     if view.tape is None and room >= 2 + len(rows):
         blocks += [rule("the truth behind them", width), _truth(rows)]
     return stack(blocks)
@@ -175,7 +178,8 @@ def _markets(rows: Sequence[MarketRow], width: int) -> Table:
         names = ["pair", "bid", "ask", "trades/min", "orders"] if width >= NARROW else ["pair", "bid", "ask"]
     for name in names:
         table.add_column(justify="left" if name in ("pair", "status") else "right", no_wrap=True, overflow="ellipsis")
-    table.add_row(*[Text(name, palette.MUTED) for name in names])
+    short = {"updates/s": "upd/s", "trades/min": "tr/min"} if width < ROOMY else {}
+    table.add_row(*[Text(short.get(name, name), palette.MUTED) for name in names])
     for row in rows:
         good = palette.GOOD if row.status == "ACTIVE" else palette.WARN
         cells: dict[str, Text] = {
@@ -228,7 +232,7 @@ def _faults(rows: Sequence[FaultRow], width: int) -> Table:
             "fault": Text(f"{row.number} {safe(row.name, 24)}", palette.WARN if row.active else palette.MUTED),
             "reached": Text(number(row.reached)),
             "": Text("armed" if row.active else "over", palette.WARN if row.active else palette.MUTED),
-            "parameters": Text(safe(row.parameters, 80), palette.MUTED),
+            "parameters": Text(safe(row.parameters, max(8, width - 46)), palette.MUTED),
         }
         table.add_row(*[cells[name] for name in names])
     return table

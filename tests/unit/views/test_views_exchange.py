@@ -7,7 +7,15 @@ import msgspec
 import pytest
 from drawing import HOSTILE, draw
 
-from lunomm.views.exchange import ExchangeView, MarketRow, exchange_data, exchange_line, exchange_screen
+from lunomm.views.exchange import (
+    ExchangeView,
+    FaultRow,
+    MarketRow,
+    VisitorRow,
+    exchange_data,
+    exchange_line,
+    exchange_screen,
+)
 
 SIZES = [(80, 24), (160, 48), (50, 20), (30, 12)]
 
@@ -74,3 +82,30 @@ def test_line_and_data(view: ExchangeView) -> None:
         assert words in line
     data = msgspec.json.decode(msgspec.json.encode(exchange_data(view)))
     assert data["markets"][0]["bid"] == "299985" and data["markets"][1]["bid"] is None
+
+
+def test_visitors_and_faults(view: ExchangeView) -> None:
+    shown = replace(
+        view,
+        visitors=(VisitorRow("alice", 2, 1, 1, 3, 4, 250),),
+        faults=(FaultRow(1, "market-lag", "seconds 10", 7, False), FaultRow(2, HOSTILE, HOSTILE, 12, True)),
+    )
+    for size in SIZES:
+        text = draw(exchange_screen(shown), *size)
+        assert "\x1b" not in text and "[red]" not in text
+        assert all(len(line) <= size[0] for line in text.splitlines())
+    for size in ((80, 24), (160, 48)):
+        lines = draw(exchange_screen(shown), *size).splitlines()
+        assert any(line.split() == ["alice", "2", "1", "1", "3", "4", "250"] for line in lines)
+        (over,) = [number for number, line in enumerate(lines) if "market-lag" in line]
+        (armed,) = [number for number, line in enumerate(lines) if " armed " in line]
+        assert armed < over and "seconds 10" in lines[over] and " 7 " in lines[over]
+    assert "1 faults armed" in exchange_line(shown)
+    data = msgspec.json.decode(msgspec.json.encode(exchange_data(shown)))
+    assert data["faults"][0]["reached"] == 7 and data["visitors"][0]["calls_used"] == 250
+
+
+def test_a_hundred_faults_leave_the_markets_on_the_screen(view: ExchangeView) -> None:
+    many = replace(view, faults=tuple(FaultRow(n, "market-drop", "", n, n == 99) for n in range(100)))
+    text = draw(exchange_screen(many), 80, 24)
+    assert "XBTMYR" in text and "99 market-drop" in text and len(text.splitlines()) <= 24
