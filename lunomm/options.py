@@ -92,6 +92,8 @@ class QuoteOptions:
     ignore_fees: bool = False
     tolerance_ticks: int = 1
     fair_price: str = "mid"
+    levels: int = 1
+    level_spacing: float | None = None
 
     def __post_init__(self) -> None:
         _check("--order-size", self.order_size, 0, 1e12, open_low=True)
@@ -110,6 +112,9 @@ class QuoteOptions:
         _choice("--gamma-ref", self.gamma_ref, ("lot", "capital", "absolute"))
         _check("--drift", self.drift, -100, 100)
         _check("--adverse-selection", self.adverse_selection, 0, 1000)
+        _check("--levels", self.levels, 1, 10)
+        if self.level_spacing is not None:
+            _check("--level-spacing", self.level_spacing, 0, 10_000, open_low=True)
         _check("--tolerance-ticks", self.tolerance_ticks, 1, 1_000_000)
         if self.max_spread is not None:
             _check("--max-spread", self.max_spread, 0, 1, open_low=True)

@@ -50,6 +50,8 @@ def quote_args(pair: str, options: QuoteOptions) -> list[str]:
         "--max-spread": options.max_spread,
         "--tolerance-ticks": options.tolerance_ticks,
         "--fair-price": options.fair_price,
+        "--levels": options.levels,
+        "--level-spacing": options.level_spacing,
         "--order-size": options.order_size if options.order_size_explicit else None,
     }
     flags = {"--no-improve": options.no_improve, "--ignore-fees": options.ignore_fees}

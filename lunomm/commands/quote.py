@@ -88,6 +88,8 @@ def quoter_options(options: QuoteOptions) -> QuoterOptions:
         no_improve=options.no_improve,
         ignore_fees=options.ignore_fees,
         tolerance_ticks=options.tolerance_ticks,
+        levels=options.levels,
+        level_spacing_bp=options.level_spacing,
     )
 
 

@@ -129,6 +129,12 @@ class PairRules(Stamped, kw_only=True):
         """Base."""
         return Decimal(1).scaleb(-self.volume_scale)
 
+    @property
+    def grid(self) -> tuple[object, ...]:
+        """All that decides whether an order is acceptable; where it changes, orders made before may not be."""
+        limits = (self.min_price, self.max_price, self.min_volume, self.max_volume)
+        return (self.price_scale, self.volume_scale, *limits)
+
     def price_ticks(self, text: str) -> int:
         return to_units(text, self.price_scale)
 

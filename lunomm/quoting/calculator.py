@@ -88,7 +88,7 @@ def calculate(given: Inputs) -> tuple[WantedQuotes, PairRules]:
         spendable={Side.BID: given.free_quote, Side.ASK: given.free_base},
     )
     try:
-        model, plans = price_and_size(options, rules, seen)
+        model, plans, _ = price_and_size(options, rules, seen)
     except (ModelError, ArithmeticError) as e:
         raise UsageError(f"explain: no quote: {e}") from e
     return _message(given, seen, model, plans), rules

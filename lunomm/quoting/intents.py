@@ -56,7 +56,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SideReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The why of one side: every step of its price, the model's size, and a reason where it is absent or limited.
+    """The why of one level of a side: every step of its price, the model's size, and a reason where it is absent or
+    limited.
 
     next_ms: exchange time at which this side may change or return; None when only an event can change it.
     """
@@ -67,6 +68,7 @@ class SideReport(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step] = []
     model_size: float | None = None
     next_ms: int | None = None
+    level: int = 0
 
 
 class WantedQuotes(Stamped, kw_only=True):

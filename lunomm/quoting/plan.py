@@ -8,7 +8,7 @@ market, tapes and backtests all take it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from lunomm.market.records import Tick
@@ -18,7 +18,7 @@ from lunomm.quoting.estimates import InUse
 from lunomm.quoting.inputs import Account
 from lunomm.quoting.intents import Why
 from lunomm.quoting.models import Market, price
-from lunomm.quoting.pricing import SidePrice, Touch, half_spread, price_sides
+from lunomm.quoting.pricing import Shape, SidePrice, Touch, half_spread, price_side, price_sides
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.side import Plan
 from lunomm.quoting.sizing import MAX_LOTS, Lot, Sized, SizeRule, affordable_steps, cap, shape, to_steps
@@ -61,6 +61,11 @@ class Picture:
     order_size: Decimal
     plans: Mapping[Side, Plan]
     maker_fee: Decimal = Decimal(0)
+    deeper: Mapping[tuple[Side, int], Plan] = field(default_factory=dict)
+
+    def plan(self, side: Side, level: int) -> Plan:
+        """Level 0 is nearest to the fair price."""
+        return self.plans[side] if level == 0 else self.deeper[side, level]
 
 
 def picture(
@@ -113,14 +118,16 @@ def picture(
         },
         spendable=spendable,
     )
-    model, plans = price_and_size(options, rules, situation)
+    model, plans, deeper = price_and_size(options, rules, situation)
     return Picture(
-        model, lot, situation.lots, position, target, rules.base, options.order_size, plans, account.maker_fee
+        model, lot, situation.lots, position, target, rules.base, options.order_size, plans, account.maker_fee, deeper
     )
 
 
-def price_and_size(options: QuoterOptions, rules: PairRules, seen: Situation) -> tuple[Model, dict[Side, Plan]]:
-    """The model before fees, and both sides' plans.
+def price_and_size(
+    options: QuoterOptions, rules: PairRules, seen: Situation
+) -> tuple[Model, dict[Side, Plan], dict[tuple[Side, int], Plan]]:
+    """The model before fees, both sides' plans, and those of the deeper levels.
 
     Raises:
         ModelError: as :func:`picture`.
@@ -149,7 +156,35 @@ def price_and_size(options: QuoterOptions, rules: PairRules, seen: Situation) ->
         side: _plan(side, found, size, seen, options, rules, priced)
         for side, found, size in zip((Side.BID, Side.ASK), prices, sizes, strict=True)
     }
-    return model, plans
+    asked = Shape(fee, options.min_spread, options.max_spread, options.no_improve)
+    spacing = half if options.level_spacing_bp is None else options.level_spacing_bp * 1e-4 * seen.market.fair
+    deeper: dict[tuple[Side, int], Plan] = {}
+    for side, size in zip((Side.BID, Side.ASK), sizes, strict=True):
+        inner, left = plans[side], seen
+        for level in range(1, options.levels):
+            if inner.price is not None:
+                left = _after(left, side, inner)
+                ticks = int(inner.price.scaleb(rules.price_scale))
+                outward = level * spacing
+                found = price_side(
+                    side, model, rules, seen.touch, asked, after_fee=after_fee, outward=outward, inner=ticks
+                )
+                inner = _plan(side, found, size, left, options, rules, priced)
+            deeper[side, level] = inner
+    return model, plans, deeper
+
+
+def _after(seen: Situation, side: Side, taken: Plan) -> Situation:
+    """What is left for the next level outside, once this one has its size."""
+    if taken.price is None:
+        return seen
+    room, free = seen.rooms[side], seen.spendable[side]
+    cost = taken.size if side is Side.ASK else taken.size * taken.price * (1 + max(seen.maker_fee, Decimal(0)))
+    return replace(
+        seen,
+        rooms={**seen.rooms, side: None if room is None else room - taken.size},
+        spendable={**seen.spendable, side: None if free is None else free - cost},
+    )
 
 
 def _plan(

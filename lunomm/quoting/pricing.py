@@ -108,11 +108,13 @@ def price_side(
     *,
     after_fee: Model | None = None,
     outward: float = 0.0,
+    inner: int | None = None,
 ) -> SidePrice:
     """One side alone.
 
     Args:
         outward: How much further from the reservation price a deeper level lies, counter.
+        inner: Tick of the next level inside, which this one must lie outside of.
 
     Raises: ModelError: anything is not finite.
     """
@@ -145,6 +147,9 @@ def price_side(
     # The clamp is exact in ticks, so it is done on the rounded value; its step is shown before the rounding, where it
     # belongs.
     limit = _limit(side, touch, no_improve=shape.no_improve)
+    if inner is not None:
+        behind = inner - side.sign
+        limit = behind if limit is None else (min if side is Side.BID else max)(limit, behind)
     if limit is not None and (ticks > limit if side is Side.BID else ticks < limit):
         ticks, price = limit, rules.price_float(limit)
     steps += [Step("clamp", price), Step("rounding", rules.price_float(ticks))]

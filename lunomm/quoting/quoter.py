@@ -20,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
+
 from lunomm.errors import ModelError
 from lunomm.market.clock import Now
 from lunomm.market.records import Params, Tick
@@ -27,29 +29,27 @@ from lunomm.market.rules import PairRules, Side
 from lunomm.quoting import fair_price
 from lunomm.quoting import plan as planning
 from lunomm.quoting.estimates import InUse, Missing, choose
-from lunomm.quoting.fair_price import FairPrice, others_at
+from lunomm.quoting.fair_price import FairPrice
 from lunomm.quoting.freshness import Freshness
 from lunomm.quoting.holdings import Holdings, plausible
 from lunomm.quoting.inputs import Account, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
 from lunomm.quoting.message import Known, tell
-from lunomm.quoting.patience import Queue
+from lunomm.quoting.place import queue_of
 from lunomm.quoting.plan import Picture
 from lunomm.quoting.quoter_options import QuoterOptions
-from lunomm.quoting.side import Plan, SideState, intent_id, seconds
-from lunomm.quoting.sizing import Lot, effective_lot
+from lunomm.quoting.side import Plan, SideState, intent_id, meet, seconds
+from lunomm.quoting.sizing import ACCOUNT_SHARE, Lot, effective_lot
 from lunomm.quoting.target import check_asset, parse_target, target_base, total_base
-from lunomm.quoting.timing import SECOND_NS, Timer, Timing
-
-VANISHED_NS = 5 * SECOND_NS
-"""An order that ORDERS showed working and no longer shows, though no event said why, is taken for gone after so
-long."""
+from lunomm.quoting.timing import SECOND_NS, Timing
+from lunomm.quoting.vanished import Vanished
 
 OUTDATED_NS = 3 * SECOND_NS
 """A gateway that has believed a newer quoter for so long, while this one still held its pair, believed one that is
 gone."""
 
-LEVEL = 0
+Slot = tuple[Side, int]
+"""A side's level, 0 nearest to the fair price."""
 
 Gate = tuple[Why, str]
 
@@ -85,7 +85,10 @@ class Quoter:
             max_age_ns=seconds(options.max_order_age_s),
             reprice_at=options.reprice_at,
         )
-        self._sides = {side: SideState(side, timing) for side in Side}
+        # Nearest levels first: what is short goes to them.
+        self._slots: dict[Slot, SideState] = {
+            (side, level): SideState(side, timing, level) for level in range(options.levels) for side in Side
+        }
         self._fresh = Freshness()
         self._hold = Holdings()
         self._rules: PairRules | None = None
@@ -95,7 +98,7 @@ class Quoter:
         self._stopping = False
         self._counter = 0
         self._number = 0
-        self._vanished: dict[Side, tuple[str, Timer]] = {}
+        self._vanished: dict[Slot, Vanished] = {slot: Vanished() for slot in self._slots}
         self._outdated_ns: int | None = None
 
     @property
@@ -118,7 +121,7 @@ class Quoter:
         """
         if self._target is not None:
             check_asset(self._target, rules.base)
-        if self._rules is not None and _grid(rules) != _grid(self._rules):
+        if self._rules is not None and rules.grid != self._rules.grid:
             self._withdraw()
             self._lot = None
         self._rules = rules
@@ -150,9 +153,11 @@ class Quoter:
         amounts = (update.filled, update.volume, update.last_volume, update.last_fee_base)
         if not all(amount is None or plausible(amount) for amount in amounts):
             return
-        side, intent = self._sides[update.side], update.intent_id
         if update.kind is UpdateKind.FILL:
             self._hold.on_fill(update)
+        side, intent = self._slots.get((update.side, update.level or 0)), update.intent_id
+        if side is None:
+            return  # a level of an earlier quoter
         if update.filled is not None:
             side.filled(intent, update.filled)
         if update.kind is UpdateKind.REFUSAL:
@@ -166,11 +171,16 @@ class Quoter:
 
     def on_orders(self, orders: dict[str, OrderView], now: Now) -> None:
         """All working and intended orders by intent id: what a lost event would have said is read off them."""
-        for side in self._sides.values():
-            self._watch_vanished(side, orders, now)
+        for side in self._slots.values():
+            intent = side.intent.id if side.intent is not None else None
+            if self._vanished[side.slot].gone(intent, orders, self._hold.orders, now.exchange_ns) and intent:
+                side.gone(intent, "VANISHED", now.exchange_ns)
         self._hold.on_orders(orders)
         for order in self._hold.orders.values():
-            side = self._sides[order.side]
+            at = self._slots.get((order.side, order.level))
+            if at is None:
+                continue
+            side = at
             side.filled(order.intent_id, order.filled)
             self._order_state(side, order.intent_id, order.state, order.updated_ms, now)
 
@@ -194,18 +204,6 @@ class Quoter:
         elif state is OrderState.WORKING:
             side.accepted(intent)
 
-    def _watch_vanished(self, side: SideState, orders: dict[str, OrderView], now: Now) -> None:
-        intent = side.intent
-        watched, timer = self._vanished.get(side.side, ("", None))
-        if intent is None or intent.id in orders:
-            self._vanished.pop(side.side, None)
-        elif timer is not None and watched == intent.id:
-            if timer.left_ns(now.exchange_ns) == 0:
-                del self._vanished[side.side]
-                side.gone(intent.id, "VANISHED", now.exchange_ns)
-        elif intent.id in self._hold.orders:
-            self._vanished[side.side] = (intent.id, Timer(now.exchange_ns, VANISHED_NS))
-
     # --- what is wanted ----------------------------------------------------------------------------------------------
 
     def wanted(self, now: Now) -> WantedQuotes:
@@ -217,12 +215,12 @@ class Quoter:
         elif picture is not None:
             self._decide(picture, now)
         self._number += 1
-        reports = [self._report(side, found, now) for side in Side]
+        reports = [self._report(side, found, now) for side in self._slots.values()]
         return self._message(found, reports, now)
 
     def wake_ns(self, now: Now) -> int | None:
         """Exchange time at which something changes that only the clock changes; None while nothing can."""
-        waits = [side.wake_ns(now.exchange_ns) for side in self._sides.values()]
+        waits = [side.wake_ns(now.exchange_ns) for side in self._slots.values()]
         waits.append(self._fresh.stale_in_ns(now))
         return min((now.exchange_ns + wait for wait in waits if wait is not None and wait > 0), default=None)
 
@@ -273,8 +271,14 @@ class Quoter:
         assert fair is not None  # _not_ready has looked
         worth = total_base(account.base.total, account.counter.total, fair)
         target = target_base(self._target, account.inventory_target, worth)
-        if self._lot is None or not (self._hold.resting or any(s.intent is not None for s in self._sides.values())):
-            self._lot = effective_lot(self.options.order_size, rules, worth=worth, target=target)
+        if self._lot is None or not (self._hold.resting or any(s.intent is not None for s in self._slots.values())):
+            self._lot = effective_lot(
+                self.options.order_size,
+                rules,
+                worth=worth,
+                target=target,
+                share=max(ACCOUNT_SHARE, self.options.levels),
+            )
         return planning.picture(
             self.options,
             rules,
@@ -290,23 +294,26 @@ class Quoter:
         )
 
     def _decide(self, picture: Picture, now: Now) -> None:
-        changed = {side: self._wish(side, picture, now) for side in Side}
-        for side in Side:
-            plan, beside = changed[side], self._sides[side.other]
-            if plan is None or plan.price is None or changed[side.other] is not None or beside.intent is None:
+        changed = {slot: self._wish(state, picture, now) for slot, state in self._slots.items()}
+        for slot in self._slots:
+            plan = changed[slot]
+            if plan is None or plan.price is None:
                 continue
-            if _meet(side, plan.price, beside.intent.price):
-                # The other side was priced in another market: it moves along, at once.
-                beside.withdraw()
-                fresh = picture.plans[side.other]
-                free = beside.waiting(now.exchange_ns) is None
-                changed[side.other] = fresh if free and fresh.price is not None else None
-        for side, plan in changed.items():
-            self._settle(side, plan, now)
+            for opposite, beside in self._slots.items():
+                if opposite[0] is slot[0] or changed[opposite] is not None or beside.intent is None:
+                    continue
+                if meet(slot[0], plan.price, beside.intent.price):
+                    # The other side was priced in another market: it moves along, at once.
+                    beside.withdraw()
+                    fresh = picture.plan(*opposite)
+                    free = beside.waiting(now.exchange_ns) is None
+                    changed[opposite] = fresh if free and fresh.price is not None else None
+        for slot, plan in changed.items():
+            self._settle(self._slots[slot], plan, now)
 
-    def _wish(self, side: Side, picture: Picture, now: Now) -> Plan | None:
-        """The side's new plan if it is to change now, else None; withdraws what must not stand."""
-        state, plan = self._sides[side], picture.plans[side]
+    def _wish(self, state: SideState, picture: Picture, now: Now) -> Plan | None:
+        """The slot's new plan if it is to change now, else None; withdraws what must not stand."""
+        plan = picture.plan(*state.slot)
         if plan.urgent:
             state.withdraw()
         if state.waiting(now.exchange_ns) is not None:
@@ -314,86 +321,54 @@ class Quoter:
         if state.intent is None:
             return plan if plan.price is not None else None
         why = state.due(plan.priced, picture.lot.size, now.exchange_ns)
-        if why is None or state.keeps(plan, why, self._queue(state, plan, picture), self._tolerance()):
+        if why is None or state.keeps(
+            plan, why, queue_of(self._fresh.tick, state, plan, picture, self.options), self._tolerance()
+        ):
             return None
         if plan.price is None:
             state.withdraw()
             return None
         return plan
 
-    def _queue(self, state: SideState, plan: Plan, picture: Picture) -> Queue | None:
-        """The standing order's place, from the tick; None while book has not found it."""
-        tick, intent = self._fresh.tick, state.intent
-        if tick is None or intent is None or plan.price is None:
-            return None
-        ahead = next((own.volume_ahead for own in tick.own if own.intent_id == intent.id), None)
-        if ahead is None or not plausible(ahead):
-            return None
-        return Queue(
-            ahead=ahead,
-            behind=others_at(tick, state.side, plan.price),
-            lot=picture.lot.size,
-            kappa=picture.model.kappa,
-            refresh_s=self.options.order_refresh_rate_s,
-            tighter=not self.options.no_improve,
-        )
-
-    def _tolerance(self) -> Decimal:
-        rules, ticks = self._rules, self.options.tolerance_ticks
-        return Decimal(0) if rules is None else ticks * rules.tick_size
-
-    def _settle(self, side: Side, plan: Plan | None, now: Now) -> None:
+    def _settle(self, state: SideState, plan: Plan | None, now: Now) -> None:
         if plan is None or plan.price is None:
             return
-        state, opposite = self._sides[side], self._hold.foremost(side.other)
-        if opposite is not None and _meet(side, plan.price, opposite):
+        side, opposite = state.side, self._hold.foremost(state.side.other)
+        if opposite is not None and meet(side, plan.price, opposite):
             state.withdraw()  # our own old order stands in the way: first it leaves
             return
         self._counter += 1
         new = Intent(
-            id=intent_id(self.epoch_ms, self._counter, side, LEVEL),
+            id=intent_id(self.epoch_ms, self._counter, side, state.level),
             side=side,
-            level=LEVEL,
+            level=state.level,
             price=plan.price,
             size=plan.size,
             created_ms=now.exchange_ms,
         )
         state.want(new, plan, now.exchange_ns)
 
+    def _tolerance(self) -> Decimal:
+        rules, ticks = self._rules, self.options.tolerance_ticks
+        return Decimal(0) if rules is None else ticks * rules.tick_size
+
     def _withdraw(self) -> None:
-        for side in self._sides.values():
+        for side in self._slots.values():
             side.withdraw()
 
     # --- the message -------------------------------------------------------------------------------------------------
 
-    def _report(self, side: Side, found: _Wanted, now: Now) -> SideReport:
-        state = self._sides[side]
-        plan = found.picture.plans[side] if found.picture is not None else None
+    def _report(self, state: SideState, found: _Wanted, now: Now) -> SideReport:
+        plan = found.picture.plan(*state.slot) if found.picture is not None else None
         report = state.report(now.exchange_ns, plan, found.gate)
         if state.intent is None and report.why is None:
-            detail = f"our own {side.other.value.lower()} at {self._hold.foremost(side.other)} must leave first"
-            return SideReport(
-                side=side, why=Why.OWN_ORDER, detail=detail, steps=report.steps, model_size=report.model_size
+            detail = (
+                f"our own {state.side.other.value.lower()} at {self._hold.foremost(state.side.other)} must leave first"
             )
+            return msgspec.structs.replace(report, why=Why.OWN_ORDER, detail=detail, next_ms=None)
         return report
 
     def _message(self, found: _Wanted, reports: list[SideReport], now: Now) -> WantedQuotes:
-        intents = [side.intent for side in self._sides.values() if side.intent is not None]
+        intents = [side.intent for side in self._slots.values() if side.intent is not None]
         known = Known(self._fresh.tick, found.picture, found.estimates)
         return tell(self.pair, self.epoch_ms, self._number, now.exchange_ms, self.options, intents, reports, known)
-
-
-def _meet(side: Side, price: Decimal, opposite: Decimal) -> bool:
-    """Whether an order of ``side`` at ``price`` would trade with one of the other side at ``opposite``."""
-    return price >= opposite if side is Side.BID else price <= opposite
-
-
-def _grid(rules: PairRules) -> tuple[object, ...]:
-    return (
-        rules.price_scale,
-        rules.volume_scale,
-        rules.min_price,
-        rules.max_price,
-        rules.min_volume,
-        rules.max_volume,
-    )

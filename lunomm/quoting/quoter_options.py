@@ -12,6 +12,9 @@ from lunomm.quoting.models import ModelName, Taste
 from lunomm.quoting.risk_aversion import GammaRef, TargetSkew
 from lunomm.quoting.sizing import MinSizePolicy, SizeRule
 
+MAX_LEVELS = 10
+"""Orders a side; the gateway accepts no more."""
+
 
 @dataclass(frozen=True)
 class QuoterOptions:
@@ -20,7 +23,8 @@ class QuoterOptions:
 
     inventory_target: ``50%`` or ``0.05XBT``; None = as the gateway keeps it. *_s: exchange seconds. target_skew:
     instead of gamma. drift_daily: fraction a day, impact_bp: see :class:`Taste`. tolerance_ticks: a wanted price nearer
-    than that to the standing one is the same.
+    than that to the standing one is the same. levels: orders a side. level_spacing_bp: between them, bp of the fair
+    price; None = a half-spread.
 
     Raises:
         UsageError: a value out of its range, or options that exclude each other.
@@ -49,6 +53,8 @@ class QuoterOptions:
     no_improve: bool = False
     ignore_fees: bool = False
     tolerance_ticks: int = 1
+    levels: int = 1
+    level_spacing_bp: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.order_size.is_finite() and self.order_size > 0):
@@ -62,6 +68,7 @@ class QuoterOptions:
             ("reprice_at", self.reprice_at, False),
             ("max_order_age_s", self.max_order_age_s, True),
             ("horizon_s", self.horizon_s, True),
+            ("level_spacing_bp", 1.0 if self.level_spacing_bp is None else self.level_spacing_bp, True),
             ("impact_bp", self.impact_bp, False),
             ("kappa_prior", 1.0 if self.kappa_prior is None else self.kappa_prior, True),
         ):
@@ -74,6 +81,8 @@ class QuoterOptions:
             raise UsageError(f"max_spread {self.max_spread:g} is below min_spread {self.min_spread:g}")
         if self.tolerance_ticks < 1:
             raise UsageError(f"tolerance_ticks must be at least 1: {self.tolerance_ticks}")
+        if not 1 <= self.levels <= MAX_LEVELS:
+            raise UsageError(f"levels must be from 1 to {MAX_LEVELS}: {self.levels}")
         self.taste()  # refuses what excludes each other
 
     def taste(self) -> Taste:

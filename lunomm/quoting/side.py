@@ -56,8 +56,9 @@ class Plan:
 class SideState:
     """State of one side of one level over time; all times exchange ns."""
 
-    def __init__(self, side: Side, timing: Timing) -> None:
+    def __init__(self, side: Side, timing: Timing, level: int = 0) -> None:
         self.side = side
+        self.level = level
         self.intent: Intent | None = None
         self._timing = timing
         self._plan: Plan | None = None
@@ -72,6 +73,10 @@ class SideState:
         self._hold_detail = ""
         self._refused_id = ""
         self._completed: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def slot(self) -> tuple[Side, int]:
+        return self.side, self.level
 
     # --- what happened to our orders -----------------------------------------------------------------------------
 
@@ -189,14 +194,16 @@ class SideState:
         """The why of this side: of the standing intent as it was priced, else of what stands against one."""
         if self.intent is not None and self._plan is not None and self._age is not None:
             left = self._age.left_ns(now_ns)
-            return _report(self.side, self._plan, self._plan.why, self._plan.detail, (now_ns + left) if left else None)
+            return _report(
+                self.side, self.level, self._plan, self._plan.why, self._plan.detail, (now_ns + left) if left else None
+            )
         if gate is not None:
-            return SideReport(side=self.side, why=gate[0], detail=gate[1])
+            return SideReport(side=self.side, level=self.level, why=gate[0], detail=gate[1])
         waiting = self.waiting(now_ns)
         if waiting is not None:
             why, detail, left = waiting
-            return _report(self.side, plan, why, detail, now_ns + left)
-        return _report(self.side, plan, plan.why if plan else None, plan.detail if plan else "", None)
+            return _report(self.side, self.level, plan, why, detail, now_ns + left)
+        return _report(self.side, self.level, plan, plan.why if plan else None, plan.detail if plan else "", None)
 
     def wake_ns(self, now_ns: int) -> int | None:
         """Time until only the clock changes this side; None when it cannot."""
@@ -211,9 +218,10 @@ class SideState:
 _UNNAMED = "REJECTED"
 
 
-def _report(side: Side, plan: Plan | None, why: Why | None, detail: str, next_ns: int | None) -> SideReport:
+def _report(side: Side, level: int, plan: Plan | None, why: Why | None, detail: str, next_ns: int | None) -> SideReport:
     return SideReport(
         side=side,
+        level=level,
         why=why,
         detail=detail,
         steps=plan.steps if plan is not None else [],
@@ -221,6 +229,11 @@ def _report(side: Side, plan: Plan | None, why: Why | None, detail: str, next_ns
         # Rounded up: at next_ms the change may really happen.
         next_ms=None if next_ns is None else -(-next_ns // 1_000_000),
     )
+
+
+def meet(side: Side, price: Decimal, opposite: Decimal) -> bool:
+    """Whether an order of ``side`` at ``price`` would trade with one of the other side at ``opposite``."""
+    return price >= opposite if side is Side.BID else price <= opposite
 
 
 def intent_id(epoch_ms: int, counter: int, side: Side, level: int) -> str:

@@ -56,7 +56,9 @@ class Sized:
     detail: str = ""
 
 
-def effective_lot(order_size: Decimal, rules: PairRules, *, worth: Decimal, target: Decimal) -> Lot:
+def effective_lot(
+    order_size: Decimal, rules: PairRules, *, worth: Decimal, target: Decimal, share: int = ACCOUNT_SHARE
+) -> Lot:
     """The size inventory is counted in: the order size, or less where the account is small.
 
     A side's room is what the account could ever hold there: up to its whole value above the target, down to nothing
@@ -68,12 +70,13 @@ def effective_lot(order_size: Decimal, rules: PairRules, *, worth: Decimal, targ
         order_size: As asked for, base, > 0.
         worth: The account's whole value in base.
         target: Base to hold.
+        share: a lot is at most this part of a side's room.
 
     Returns: on the volume step, at least the pair's minimum, at most its maximum.
     """
     least = rules.ceil_lots(rules.min_volume) or 1
     steps, bound = rules.floor_lots(order_size), None
-    quarters = [rules.floor_lots(max(room, Decimal(0)) / ACCOUNT_SHARE) for room in (worth - target, target)]
+    quarters = [rules.floor_lots(max(room, Decimal(0)) / share) for room in (worth - target, target)]
     holdable = min((q for q in quarters if q >= least), default=least)
     if holdable < steps:
         steps, bound = holdable, "more than this account holds"

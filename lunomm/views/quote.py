@@ -32,7 +32,10 @@ STEP_WORDS = {
     "risk": "risk",
     "intensity": "order flow",
     "fee": "maker fee",
+    "adverse": "adverse selection",
     "min_spread": "min spread",
+    "max_spread": "max spread",
+    "level": "level",
     "clamp": "post-only clamp",
     "rounding": "rounding",
 }
@@ -99,7 +102,7 @@ def _draw(view: QuoteView, width: int, height: int) -> RenderableType:
 
 
 def _heading(view: QuoteView, quotes: WantedQuotes) -> Text:
-    both = len(quotes.intents) >= 2
+    both = {intent.side for intent in quotes.intents} == set(Side)
     word, style = ("QUOTING", palette.GOOD) if both else ("ONE SIDE", palette.WARN)
     if not quotes.intents:
         reasons = {report.why.value for report in quotes.sides if report.why is not None}
@@ -128,6 +131,11 @@ def _side_row(view: QuoteView, quotes: WantedQuotes, side: Side) -> Text:
             (f"{bp(away, sign=True)} of fair", palette.MUTED),
             (f"age {age(view.now_ms - intent.created_ms)}", palette.MUTED),
         ]
+    others = [other for other in quotes.intents if other.side is side and other is not intent]
+    if others:
+        prices = [other.price for other in others]
+        farthest = number((min if side is Side.BID else max)(prices), _decimals(view, quotes))
+        parts.append((f"and {len(others)} more to {farthest}", palette.MUTED))
     if report is not None and report.why is not None:
         parts.append((f"{report.why.value}{': ' + safe(report.detail, 120) if report.detail else ''}", palette.WARN))
     if report is not None and report.next_ms is not None:

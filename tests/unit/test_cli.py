@@ -76,7 +76,7 @@ def test_every_option_arrives(called: Called, tmp_path: Path) -> None:
         "--filled-order-delay-s 6 --max-order-age-s 7 --horizon-s 8 --spread-formula readme --size-rule literal "
         "--reprice-at 0 --inventory-target 50% --kappa-prior 0.003 --min-size-policy skip "
         "--model glft --gamma-ref capital --target-skew 5bp --drift 0.1 --adverse-selection 2 --max-spread 0.02 "
-        "--no-improve --ignore-fees --tolerance-ticks 3 --fair-price weighted "
+        "--no-improve --ignore-fees --tolerance-ticks 3 --fair-price weighted --levels 3 --level-spacing 4 "
         "--update-balance-interval-s 3 --max-position 1 --max-order-value 2 --max-daily-loss 3 --vol-window 60 "
         f"--kappa-lookback 90 --vol-price vamp --depth 5 --tape {tape} --speed 2 --seed 9 --fee-tier 1 --json --for 150"
     )
@@ -115,6 +115,8 @@ def test_every_option_arrives(called: Called, tmp_path: Path) -> None:
             ignore_fees=True,
             tolerance_ticks=3,
             fair_price="weighted",
+            levels=3,
+            level_spacing=4.0,
         ),
         gateway=GatewayOptions(3.0, Decimal(1), Decimal(2), Decimal(3)),
         book=BookOptions(60.0, 90.0, "vamp", 5),
@@ -172,6 +174,11 @@ def test_a_dotenv_as_the_document_writes_it(monkeypatch: pytest.MonkeyPatch, cal
         (["quote", "--size-rule", "other"], 2, "decay, literal"),
         (["quote", "--model", "other"], 2, "as, glft"),
         (["quote", "--gamma-ref", "other"], 2, "lot, capital, absolute"),
+        (["quote", "--levels", "0"], 2, "--levels"),
+        (["quote", "--levels", "-1"], 2, "--levels"),
+        (["quote", "--levels", "1.5"], 2, "not a whole number"),
+        (["quote", "--levels", "1000000"], 2, "--levels"),
+        (["quote", "--level-spacing", "0"], 2, "--level-spacing"),
         (["quote", "--eta", "text"], 2, "not a plain number"),
         (["quote", "--horizon-s", "1e12"], 2, "--horizon-s"),
         (["quote", "--kappa-prior", "0"], 2, "--kappa-prior"),
