@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from lunomm.market.rules import Side
-from lunomm.quoting.intents import SideReport, WantedQuotes
+from lunomm.quoting.intents import Intent, SideReport, WantedQuotes
 
 
 def explain_data(quotes: WantedQuotes) -> dict[str, Any]:
@@ -14,10 +14,11 @@ def explain_data(quotes: WantedQuotes) -> dict[str, Any]:
 
     Model figures (before fees, clamp and rounding) are numbers, orders decimal strings; null = absent. Prices in
     counter, sizes in base, gamma_p in 1/price. decomposition: each side's steps with the price after each and what it
-    added, bp of the fair price. levels: every order wanted, where there is more than one a side.
+    added, bp of the fair price. With several levels a side, bid, ask and their reasons are of the nearest one wanted;
+    orders: all of them.
     """
     orders = {side: next((i for i in quotes.intents if i.side is side), None) for side in Side}
-    reports = {side: next((r for r in quotes.sides if r.side is side), None) for side in Side}
+    reports = {side: _report(quotes, side, orders[side]) for side in Side}
     bid, ask = orders[Side.BID], orders[Side.ASK]
     return {
         "pair": quotes.pair,
@@ -40,8 +41,16 @@ def explain_data(quotes: WantedQuotes) -> dict[str, Any]:
         "reasons": {side.value.lower(): r.why if r is not None else None for side, r in reports.items()},
         "details": {side.value.lower(): r.detail for side, r in reports.items() if r is not None and r.detail},
         "decomposition": {side.value.lower(): _steps(r) for side, r in reports.items()},
+        "orders": [
+            {"side": i.side.value.lower(), "level": i.level, "price": i.price, "size": i.size} for i in quotes.intents
+        ],
         "warnings": quotes.warnings,
     }
+
+
+def _report(quotes: WantedQuotes, side: Side, order: Intent | None) -> SideReport | None:
+    level = 0 if order is None else order.level
+    return next((r for r in quotes.sides if r.side is side and r.level == level), None)
 
 
 def _steps(report: SideReport | None) -> list[dict[str, Any]]:

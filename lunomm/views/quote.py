@@ -208,7 +208,10 @@ def _intent(quotes: WantedQuotes, side: Side) -> Intent | None:
 
 
 def _report(quotes: WantedQuotes, side: Side) -> SideReport | None:
-    return next((report for report in quotes.sides if report.side is side), None)
+    """Of the level that is drawn: the nearest one wanted, else the nearest."""
+    intent = _intent(quotes, side)
+    level = 0 if intent is None else intent.level
+    return next((report for report in quotes.sides if report.side is side and report.level == level), None)
 
 
 def _decimals(view: QuoteView, quotes: WantedQuotes, *, half: bool = False) -> int:
