@@ -109,6 +109,7 @@ IgnoreFees = Annotated[bool, _flag("--ignore-fees", "do not add the maker fee to
 Tolerance = Annotated[int, _whole("--tolerance-ticks", "a wanted price nearer than this is the same", MODEL)]
 Levels = Annotated[int, _whole("--levels", "orders a side, 1 to 10", MODEL)]
 Spacing = Annotated[float | None, _float("--level-spacing", "between levels, bp [default: a half-spread]", MODEL)]
+Reference = Annotated[str | None, _text("--reference", "fair price from two other pairs", MODEL, "PAIR*PAIR")]
 FairPrice = Annotated[str, _text("--fair-price", "mid, weighted, micro, vamp or a function of yours", MODEL, "NAME")]
 
 BalanceEvery = Annotated[float, _float("--update-balance-interval-s", "how often balances are read, s", LIMITS)]

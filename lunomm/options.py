@@ -94,6 +94,7 @@ class QuoteOptions:
     fair_price: str = "mid"
     levels: int = 1
     level_spacing: float | None = None
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         _check("--order-size", self.order_size, 0, 1e12, open_low=True)
@@ -113,6 +114,8 @@ class QuoteOptions:
         _check("--drift", self.drift, -100, 100)
         _check("--adverse-selection", self.adverse_selection, 0, 1000)
         _check("--levels", self.levels, 1, 10)
+        if self.reference is not None and self.fair_price != "mid":
+            raise UsageError("--reference: makes the fair price, as --fair-price does. Give one of the two")
         if self.level_spacing is not None:
             _check("--level-spacing", self.level_spacing, 0, 10_000, open_low=True)
         _check("--tolerance-ticks", self.tolerance_ticks, 1, 1_000_000)

@@ -52,6 +52,7 @@ def quote_args(pair: str, options: QuoteOptions) -> list[str]:
         "--fair-price": options.fair_price,
         "--levels": options.levels,
         "--level-spacing": options.level_spacing,
+        "--reference": options.reference,
         "--order-size": options.order_size if options.order_size_explicit else None,
     }
     flags = {"--no-improve": options.no_improve, "--ignore-fees": options.ignore_fees}

@@ -90,6 +90,7 @@ def quoter_options(options: QuoteOptions) -> QuoterOptions:
         tolerance_ticks=options.tolerance_ticks,
         levels=options.levels,
         level_spacing_bp=options.level_spacing,
+        reference=options.reference,
     )
 
 
@@ -101,6 +102,7 @@ async def _quote(common: Common, pair: str, settings: QuoterOptions, fair_price:
             (desk.follow_ticks(), "ticks"),
             (desk.follow_orders(), "orders"),
             (desk.poll(), "polls"),
+            *((desk.follow_reference(leg), f"ticks of {leg}") for leg in quoter.reference_pairs),
         ):
             piece.start(work, name)
         writer = piece.start(desk.write(), "writer")
@@ -168,6 +170,12 @@ class Desk:
                 continue
             self.quoter.on_tick(tick, self._piece.clock.now())
             self._news.set()
+
+    async def follow_reference(self, pair: str) -> None:
+        async for tick in self._piece.bus.listen(LOB, pair):
+            if not too_old(tick, self._piece.clock.wall_ms()):
+                self.quoter.on_reference(tick, self._piece.clock.now())
+                self._news.set()
 
     async def follow_orders(self) -> None:
         after = await self._remember()

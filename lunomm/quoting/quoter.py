@@ -38,6 +38,7 @@ from lunomm.quoting.message import Known, tell
 from lunomm.quoting.place import queue_of
 from lunomm.quoting.plan import Picture
 from lunomm.quoting.quoter_options import QuoterOptions
+from lunomm.quoting.reference import Reference
 from lunomm.quoting.side import Plan, SideState, intent_id, meet, seconds
 from lunomm.quoting.sizing import ACCOUNT_SHARE, Lot, effective_lot
 from lunomm.quoting.target import check_asset, parse_target, target_base, total_base
@@ -90,6 +91,7 @@ class Quoter:
             (side, level): SideState(side, timing, level) for level in range(options.levels) for side in Side
         }
         self._fresh = Freshness()
+        self._reference = None if options.reference is None else Reference(options.reference, pair)
         self._hold = Holdings()
         self._rules: PairRules | None = None
         self._params: Params | None = None
@@ -128,6 +130,16 @@ class Quoter:
 
     def on_tick(self, tick: Tick, now: Now) -> None:
         self._fresh.on_tick(tick, now)
+
+    @property
+    def reference_pairs(self) -> tuple[str, ...]:
+        """Markets whose ticks are wanted beside the pair's own."""
+        return () if self._reference is None else self._reference.pairs
+
+    def on_reference(self, tick: Tick, now: Now) -> None:
+        """A tick of one of :attr:`reference_pairs`."""
+        if self._reference is not None:
+            self._reference.on_tick(tick, now)
 
     def on_params(self, params: Params, now: Now) -> None:
         self._params = params
@@ -222,6 +234,8 @@ class Quoter:
         """Exchange time at which something changes that only the clock changes; None while nothing can."""
         waits = [side.wake_ns(now.exchange_ns) for side in self._slots.values()]
         waits.append(self._fresh.stale_in_ns(now))
+        if self._reference is not None:
+            waits.append(self._reference.stale_in_ns(now))
         return min((now.exchange_ns + wait for wait in waits if wait is not None and wait > 0), default=None)
 
     def _look(self, now: Now) -> _Wanted:
@@ -241,7 +255,10 @@ class Quoter:
         if isinstance(estimates, Missing):
             return _Wanted(gate or (Why.WARMING_UP, estimates.what), None, None)
         try:
-            around = fair_price.evaluate(self._fair_price, tick)
+            if self._reference is None:
+                around = fair_price.evaluate(self._fair_price, tick)
+            else:
+                around = self._reference.price(float(tick.fair_mid))
             return _Wanted(gate, self._picture(rules, account, tick, estimates, around), estimates)
         except (ModelError, ArithmeticError) as e:
             return _Wanted(gate or (Why.MODEL, str(e)), None, estimates)
@@ -259,7 +276,7 @@ class Quoter:
     def _not_ready(self, now: Now) -> Gate | None:
         if self._rules is None:
             return Why.NO_RULES, "no pair rules from book yet"
-        trouble = self._fresh.trouble(now)
+        trouble = self._fresh.trouble(now) or (self._reference.trouble(now) if self._reference is not None else None)
         if trouble is not None:
             return trouble
         if self._hold.missing(now):

@@ -24,7 +24,7 @@ class QuoterOptions:
     inventory_target: ``50%`` or ``0.05XBT``; None = as the gateway keeps it. *_s: exchange seconds. target_skew:
     instead of gamma. drift_daily: fraction a day, impact_bp: see :class:`Taste`. tolerance_ticks: a wanted price nearer
     than that to the standing one is the same. levels: orders a side. level_spacing_bp: between them, bp of the fair
-    price; None = a half-spread.
+    price; None = a half-spread. reference: two other pairs that make the fair price, see :class:`Reference`.
 
     Raises:
         UsageError: a value out of its range, or options that exclude each other.
@@ -55,6 +55,7 @@ class QuoterOptions:
     tolerance_ticks: int = 1
     levels: int = 1
     level_spacing_bp: float | None = None
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.order_size.is_finite() and self.order_size > 0):

@@ -41,6 +41,7 @@ def read_back(monkeypatch: pytest.MonkeyPatch, args: list[str]) -> tuple[Any, ..
         ),
         QuoteOptions(max_spread=0.02, adverse_selection=1.5),
         QuoteOptions(ignore_fees=True, tolerance_ticks=7, fair_price="my.module:price", levels=4, level_spacing=2.5),
+        QuoteOptions(reference="XBTUSDT*USDTMYR"),
         QuoteOptions(inventory_target="50%", kappa_prior=3.3e-5, spread_formula="readme", min_size_policy="skip"),
     ],
 )
