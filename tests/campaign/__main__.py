@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from campaign.faults import ALL
-from campaign.world import Outcome, run_seed
+from campaign.world import CALM_S, SHORT_S, TROUBLED_S, Outcome, run_seed, run_short
 
 STATE = Path(__file__).parents[2] / ".soak.json"
 SHOWN_S = 30.0
@@ -77,7 +77,7 @@ def soak(args: argparse.Namespace) -> int:
     count = args.seeds if args.seeds is not None else 10**9 if args.minutes is not None else 200
     print(f"seeds {first} to {first + count - 1 if count < 10**9 else '...'} on {args.workers} workers", flush=True)
     with multiprocessing.get_context("fork").Pool(args.workers, _worker, maxtasksperchild=50) as pool:
-        for outcome in pool.imap_unordered(run_seed, _seeds(first, count, end_s)):
+        for outcome in pool.imap_unordered(run_short if args.short else run_seed, _seeds(first, count, end_s)):
             totals.add(outcome)
             now_s = time.monotonic()
             totals.wall_s = before_s + now_s - began_s
@@ -122,7 +122,8 @@ def counts(reached: Counter[str]) -> list[str]:
 
 def replay(args: argparse.Namespace) -> int:
     """One seed with its trace."""
-    outcome = run_seed(args.seed, keep_trace=True)
+    troubled_s, calm_s = SHORT_S if args.short else (TROUBLED_S, CALM_S)
+    outcome = run_seed(args.seed, troubled_s=troubled_s, calm_s=calm_s, keep_trace=True)
     for line in outcome.lines:
         if not args.only or args.only in line:
             print(line)
@@ -142,10 +143,12 @@ def main(argv: list[str]) -> int:
     run.add_argument("--minutes", type=float, help="stop after so long")
     run.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     run.add_argument("--resume", action="store_true", help=f"add to the totals kept in {STATE.name}")
+    run.add_argument("--short", action="store_true", help="two and a half simulated minutes, as in the tests")
     run.set_defaults(call=soak)
     again = commands.add_parser("replay", help="one seed, told line by line")
     again.add_argument("seed", type=int)
     again.add_argument("--only", help="only lines with this in them")
+    again.add_argument("--short", action="store_true", help="as the tests ran it")
     again.set_defaults(call=replay)
     args = parser.parse_args(argv if argv and not argv[0].startswith("-") else ["campaign", *argv])
     found: int = args.call(args)

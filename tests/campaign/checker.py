@@ -63,7 +63,7 @@ class Checker:
         self.share: Decimal | None = None
         self.sources, self.records = Sources(self, world), Records(self, world)
         self._calls: dict[Process | None, deque[float]] = {}
-        self._cancel_sent: set[str] = set()
+        self._cancels: set[str] = set()
         self._mids: deque[tuple[float, Decimal]] = deque()
         self._aliens: deque[tuple[float, Decimal]] = deque()
         self._row: tuple[Side, set[str]] | None = None
@@ -207,6 +207,9 @@ class Checker:
         since = self.sources.bad.get("user")
         return 0.0 if since is None else self.now_s - since
 
+    def cancel_sent(self, order_id: str) -> None:
+        self._cancels.add(order_id)
+
     def cancel_asked(self, process: Process, order_id: str) -> None:
         order = self.world.market.order(order_id)
         if order is None:
@@ -214,7 +217,6 @@ class Checker:
         cid = order.request.client_order_id
         if not cid.startswith(PREFIX):
             self.broken(f"INV-09: {process} cancels {order_id}, which is not ours")
-        self._cancel_sent.add(cid)
 
     def frame(self, frame: MarketFrame) -> None:
         """Everything the engine does."""
@@ -244,7 +246,7 @@ class Checker:
                     self.broken(f"INV-05: an order of ours took: {order.order_id}")
                 if order.filled_lots < order.request.lots:
                     self.world.faults.reach("natural.partial_fill")
-                if order.request.client_order_id in self._cancel_sent:
+                if order.order_id in self._cancels:
                     self.world.faults.reach("natural.fill_while_cancelling")
             for order in sides:
                 if order not in ours:
@@ -273,6 +275,10 @@ class Checker:
         if self._row is not None and len(self._row[1]) >= ONE_SIDED:
             # Its side rests for ten minutes, and the other may be at the position's limit: rightly no quotes.
             world.faults.reach("natural.one_sided")
+            return
+        if world.redis.server.state_of(f"LOB::{PAIR}") == "DOUBT":
+            # A book that was late too often is not traded on for an hour; a person looks.
+            world.faults.reach("natural.doubt")
             return
         if not any(at > self._calm_s + CONVERGE_S for at in self.sources.quotes_at):
             for name in (

@@ -136,11 +136,17 @@ REACHED_ONLY = (
     Fault("natural.too_late", 0.0, "the venue refused an order because its time to live had passed"),
     Fault("natural.fill_while_cancelling", 0.0, "an order of ours traded after its cancel was sent"),
     Fault("natural.halt", 0.0, "a throttle halted; the operator resumed"),
+    Fault("natural.doubt", 0.0, "the book differed from the exchange's list too often: not traded on"),
     Fault("natural.one_sided", 0.0, "fills of one side only, so that it was rested"),
     Fault("natural.partial_fill", 0.0, "an order of ours traded in part"),
     Fault("natural.cancel_of_gone", 0.0, "a cancel of an order that was not live any more"),
 )
 """What happens by itself, counted like the rest."""
+
+RARE = frozenset(
+    ("natural.doubt", "natural.one_sided", "natural.fill_while_cancelling", "natural.too_late", "disk.full")
+)
+"""What a hundred short runs may pass by."""
 
 ALL = {fault.name: fault for fault in (*POINTS, *EPISODES, *REACHED_ONLY)}
 

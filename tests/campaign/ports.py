@@ -101,6 +101,7 @@ def _replacements() -> list[tuple[object, str, object]]:
         (piece_module, "os", here),
         (piece_module, "say", lambda _: None),
         (quote_command, "say", lambda _: None),
+        (gateway_command, "say", lambda _: None),
         (bus_lease, "os", here),
         (bus_lease, "is_running", lambda pid: mine().is_running(pid)),
         (bus_client.Bus, "_client", lambda bus, retry, part: RedisClient(mine().redis)),

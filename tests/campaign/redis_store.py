@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -200,5 +200,10 @@ class Server:
             return self.delete(key) if self._get(key) == args[0] else 0
         raise ResponseError("unknown script")
 
-    def length(self, keys: Iterable[str]) -> int:
-        return sum(len(stream.entries) for key in keys if isinstance(stream := self.data.get(key), Stream))
+    def state_of(self, key: str) -> str:
+        """The ``state`` of the message under a key, "" without one."""
+        text = self._get(key)
+        try:
+            return str(msgspec.json.decode(text or "{}").get("state", ""))
+        except (msgspec.DecodeError, AttributeError):
+            return ""

@@ -95,6 +95,8 @@ class RestLink:
         world = self.world
         kind = "post" if path.endswith("/postorder") else "cancel" if path.endswith("/stoporder") else "read"
         fires, rng = world.faults.fires, world.rng
+        if kind == "cancel":
+            world.checker.cancel_sent(given.get("order_id", ""))
         heard: asyncio.Future[Answer | Exception] = world.loop.create_future()
         if self.down or fires("rest.refused"):
             self._hurt()

@@ -46,8 +46,13 @@ from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.messages import MarketFrame
 
 CALM_S = 120.0
+TROUBLED_S = 470.0
+"""With the quiet start, the calm and the end: ten minutes."""
+
 QUIET_START_S = 10.0
 """Before the first fault: the account's opening is set by an undisturbed first start."""
+SHORT_S = (60.0, 80.0)
+"""Troubled and calm seconds of the runs in the tests."""
 
 LIMITS = GatewayOptions(
     max_position=Decimal("0.012"), max_order_value=Decimal(10_000), max_daily_loss=Decimal(1_000_000)
@@ -73,11 +78,13 @@ class Outcome:
 
 
 class World:
-    """Args: troubled_s: simulated seconds with faults. only: the faults to arm instead of a random choice."""
+    """Args: troubled_s, calm_s: simulated seconds with faults, and without. only: faults to arm, not random ones."""
 
-    def __init__(self, seed: int, *, troubled_s: float, keep_trace: bool, only: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, seed: int, *, troubled_s: float, calm_s: float, keep_trace: bool, only: frozenset[str] | None = None
+    ) -> None:
         self.seed = seed
-        self.troubled_s = troubled_s
+        self.troubled_s, self.calm_s = troubled_s, calm_s
         self.loop = VirtualLoop()
         root = random.Random(f"lunomm {seed}")
         self.rng, self.fate = random.Random(root.random()), random.Random(root.random())
@@ -275,7 +282,7 @@ class World:
         await asyncio.sleep(self.troubled_s)
         chaos.calm(self)
         self.checker.calm()
-        await asyncio.sleep(CALM_S)
+        await asyncio.sleep(self.calm_s)
         self.checker.converged()
         await self._end()
         self.checker.records.final()
@@ -334,11 +341,16 @@ def _quietly() -> Iterator[None]:
 
 
 def run_seed(
-    seed: int, *, troubled_s: float = 470.0, keep_trace: bool = False, only: frozenset[str] | None = None
+    seed: int,
+    *,
+    troubled_s: float = TROUBLED_S,
+    calm_s: float = CALM_S,
+    keep_trace: bool = False,
+    only: frozenset[str] | None = None,
 ) -> Outcome:
     """One whole run. Never raises for what the system did: that is in the outcome."""
     with _quietly():
-        world = World(seed, troubled_s=troubled_s, keep_trace=keep_trace, only=only)
+        world = World(seed, troubled_s=troubled_s, calm_s=calm_s, keep_trace=keep_trace, only=only)
         with ports.replaced(world.loop):
             try:
                 world.loop.run_until_complete(world.live())
@@ -360,3 +372,8 @@ def run_seed(
             del world
             gc.collect()
     return outcome
+
+
+def run_short(seed: int) -> Outcome:
+    """A run as the tests have it: two and a half minutes."""
+    return run_seed(seed, troubled_s=SHORT_S[0], calm_s=SHORT_S[1])

@@ -1,0 +1,114 @@
+"""Broken gateways: one decision each, as others got it wrong. The campaign has to catch every one of them.
+
+Each is the real code but for one method; what is wrong in it happened to a program people traded with, or to one of
+Luno's own peculiarities taken lightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import lunomm.trading.desk as desk
+import lunomm.trading.working as working
+from lunomm.market.clock import Now
+from lunomm.trading.events import FillSeen
+from lunomm.trading.orders import Amounts, Order, OrderEvent, fill_to
+from lunomm.trading.tracking import Track
+from lunomm.trading.working import Working
+
+Swap = tuple[object, str, object]
+
+
+def _failed(self: Working, cid: str, now: Now) -> None:
+    self.rejected(cid, "TIMEOUT", "", now)
+
+
+def _retry(self: Working, cid: str, now: Now) -> None:
+    order = self.orders.get(cid)
+    self.rejected(cid, "TIMEOUT", "", now)
+    if order is not None:
+        self.used.discard(order.intent_id)
+        _TRIES[order.intent_id] = _TRIES.get(order.intent_id, 0) + 1
+
+
+_TRIES: dict[str, int] = {}
+
+
+def _new_id(pair: str, intent_id: str) -> str:
+    epoch, number, tail = intent_id.rsplit("-", 2)
+    tries = _TRIES.get(intent_id, 0)
+    return f"lm1-{pair}-{epoch}-{int(number) + 100_000 * tries}-{tail}"
+
+
+def _cancelled(self: Working, cid: str, now: Now) -> None:
+    track = self.tracks.get(cid)
+    if track is not None:
+        track.cancel.done()
+        self.event(cid, OrderEvent.DONE, now)
+
+
+def _cumulative(order: Order, total: Amounts, now_ms: int) -> Order:
+    return fill_to(order, order.filled + total, now_ms)
+
+
+def _delta(self: Working, event: FillSeen, now: Now) -> None:
+    order = self.orders.get(event.client_order_id)
+    if order is not None:
+        if order.order_id is None:
+            self.event(order.client_order_id, OrderEvent.OPEN, now, order_id=event.order_id)
+        self._fill(order.client_order_id, order.filled + event.delta, now)
+
+
+def _acknowledged(self: Working) -> list[Order]:
+    return [order for order in self._live.values() if order.order_id is not None]
+
+
+def _restore_nothing(self: Working, order: Order, now_ns: int) -> None:
+    self.used.add(order.intent_id)
+
+
+def _believed(self: Working, order: Order, track: Track, now: Now) -> None:
+    self.event(order.client_order_id, OrderEvent.ABSENT, now)
+
+
+VARIANTS: dict[str, tuple[Swap, ...]] = {
+    "time-out = failed": ((Working, "unknown", _failed),),
+    "retry with a new id": ((Working, "unknown", _retry), (desk, "client_order_id", _new_id)),
+    "cancel time-out = cancelled": ((Working, "cancel_returned", _cancelled),),
+    "cumulative used as size": ((working, "fill_to", _cumulative),),
+    "replayed deltas added": ((Working, "fill_seen", _delta),),
+    "limits ignoring in-flight": ((Working, "live", _acknowledged),),
+    "start without reconciling": (
+        (Working, "_restore", _restore_nothing),
+        (Working, "looked", property(lambda self: True)),
+    ),
+    "not-found believed at once": ((Working, "_absent", _believed),),
+}
+"""What is wrong, and what is put in whose place for it."""
+
+
+@contextmanager
+def built(variant: str) -> Iterator[None]:
+    """Inside, every gateway is that one."""
+    _TRIES.clear()
+    swaps = VARIANTS[variant]
+    before = [(where, name, getattr(where, name)) for where, name, _ in swaps]
+    for where, name, what in swaps:
+        setattr(where, name, what)
+    try:
+        yield
+    finally:
+        for where, name, what in before:
+            setattr(where, name, what)
+
+
+def first_caught(variant: str, seeds: range, run: Callable[[int], Any]) -> tuple[int, str] | None:
+    """The first of the seeds in which the campaign catches the variant, and by what."""
+    with built(variant):
+        for seed in seeds:
+            outcome = run(seed)
+            if outcome.violations:
+                return seed, outcome.violations[0]
+    return None
