@@ -15,8 +15,9 @@ from lunomm.bus import embedded
 from lunomm.bus.client import Bus
 from lunomm.config import RedisAddress
 
-collect_ignore = ["compat"]
-"""Needs other people's clients: `bash scripts.sh compat clients`."""
+collect_ignore = ["compat", "campaign"]
+"""compat needs other people's clients: `bash scripts.sh compat clients`. campaign's hundred seeds take minutes of both
+cores: `bash scripts.sh test tests/campaign` runs them, `bash scripts.sh soak` the campaign itself."""
 
 
 def a_free_port() -> int:
