@@ -29,7 +29,7 @@ RECORDED_PER_S = 19.0
 """Updates a second of the recorded XBTZAR stream, median."""
 
 TIMES = 20
-SPEED = 20
+SPEED = 25
 WINDOW_S = 20.0
 WARM_S = 5.0
 PATIENCE_S = 60.0
