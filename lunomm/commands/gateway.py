@@ -221,6 +221,7 @@ class Gateway:
             log=piece.common.state_dir / "guardian.log",
             alive=lambda: asyncio.get_running_loop().time() - self._stepped_at < ALIVE_S,
             tell=self._tell,
+            simulated=piece.common.mode == "sim",
         )
         self._journal = journal
         self._watch = Watch(piece, rest, budget, journal, self._tell)

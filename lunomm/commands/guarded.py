@@ -62,9 +62,10 @@ class Guarded:
         log: Path,
         alive: Callable[[], bool],
         tell: Callable[[Event], None],
+        simulated: bool = False,
     ) -> None:
         inherits = sys.platform != "win32"
-        self._charge = Charge(url, key.id, key.secret, list(pairs), settle_ns, lock_fd if inherits else None)
+        self._charge = Charge(url, key.id, key.secret, list(pairs), settle_ns, lock_fd if inherits else None, simulated)
         self._log, self._alive, self._tell = log, alive, tell
         self._process: subprocess.Popen[bytes] | None = None
         self._dismissed = False

@@ -17,7 +17,7 @@ import time
 
 import msgspec
 
-from lunomm.errors import LunommError
+from lunomm.errors import ConnectivityError, LunommError
 from lunomm.journal.lock import HEIR
 from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import ApiKey, endpoint
@@ -48,7 +48,10 @@ CALL_S = 3.0
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What a guardian guards. url: of the exchange. lock_fd: the inherited journal lock, None where there is none."""
+    """What a guardian guards. url: of the exchange. lock_fd: the inherited journal lock, None where there is none.
+
+    simulated: its exchange is a process of this machine; when nobody listens there any more its orders are gone too.
+    """
 
     url: str
     key_id: str
@@ -56,6 +59,7 @@ class Charge(msgspec.Struct, frozen=True):
     pairs: list[str]
     settle_ns: int
     lock_fd: int | None = None
+    simulated: bool = False
 
     def __repr__(self) -> str:
         return f"Charge(url={self.url!r}, pairs={self.pairs!r})"
@@ -140,6 +144,9 @@ class Watch:
     async def _list(self) -> None:
         try:
             self._events.put_nowait(Listed(await self._listing()))
+        except ConnectivityError as error:
+            gone = self._charge.simulated and self._core.orphaned and "cannot connect" in str(error)
+            self._events.put_nowait(Farewell() if gone else ListFailed(str(error)))
         except LunommError as error:
             self._events.put_nowait(ListFailed(str(error)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     (tmp_path / "state").mkdir()
     yield one
     one.stop()
-    left = processes_of(tmp_path)
+    deadline = time.monotonic() + 10
+    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.1)  # a guardian sees the end of its gateway a moment later
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield one
     finally:
         one.clean()
-        left = processes_of(folder)
+        deadline = time.monotonic() + 10
+        while (left := processes_of(folder)) and time.monotonic() < deadline:
+            time.sleep(0.1)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
