@@ -35,6 +35,7 @@ POINTS = (
     Fault("post.balance_refused", 0.06, "an order is refused with ErrInsufficientBalance though there is enough"),
     Fault("post.error_before", 0.10, "500, 502, 503, 504 or ErrInternal, the order not executed"),
     Fault("post.error_after", 0.10, "500, 502, 503, 504 or ErrDeadlineExceeded, the order executed"),
+    Fault("post.error_then_late", 0.08, "an order is answered 5xx at once, and executed up to 2.5 s later"),
     Fault("cancel.request_lost", 0.15, "a cancel never arrives"),
     Fault("cancel.reply_lost", 0.15, "a cancel is done, its reply never comes"),
     Fault("cancel.error", 0.15, "a cancel is answered 5xx, done or not"),

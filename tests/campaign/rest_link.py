@@ -189,6 +189,9 @@ class RestLink:
         fires, rng = self.world.faults.fires, self.world.rng
         if fires("post.error_before"):
             return error(*rng.choice(ERRORS))
+        if fires("post.error_then_late"):
+            self.world.loop.later(rng.uniform(0.3, 2.5), self._perform, process, method, path, given)
+            return error(*rng.choice(ERRORS))
         if fires("post.balance_refused"):
             return error(400, "ErrInsufficientBalance")
         answer = self._perform(process, method, path, given)

@@ -13,6 +13,8 @@ from typing import Any
 import lunomm.trading.desk as desk
 import lunomm.trading.working as working
 from lunomm.market.clock import Now
+from lunomm.quoting.intents import Intent
+from lunomm.trading.desk import Desk
 from lunomm.trading.events import FillSeen
 from lunomm.trading.orders import Amounts, Order, OrderEvent, fill_to
 from lunomm.trading.tracking import Track
@@ -65,6 +67,18 @@ def _acknowledged(self: Working) -> list[Order]:
     return [order for order in self._live.values() if order.order_id is not None]
 
 
+_WANT, _LIVE = Desk._want, Working.live
+
+
+def _want_blindly(self: Desk, intent: Intent, wanted: set[str], now: Now) -> None:
+    """Everything else still sees the orders that nobody acknowledged; permission does not."""
+    Working.live = _acknowledged  # type: ignore[method-assign]
+    try:
+        _WANT(self, intent, wanted, now)
+    finally:
+        Working.live = _LIVE  # type: ignore[method-assign]
+
+
 def _restore_nothing(self: Working, order: Order, now_ns: int) -> None:
     self.used.add(order.intent_id)
 
@@ -79,7 +93,7 @@ VARIANTS: dict[str, tuple[Swap, ...]] = {
     "cancel time-out = cancelled": ((Working, "cancel_returned", _cancelled),),
     "cumulative used as size": ((working, "fill_to", _cumulative),),
     "replayed deltas added": ((Working, "fill_seen", _delta),),
-    "limits ignoring in-flight": ((Working, "live", _acknowledged),),
+    "limits ignoring in-flight": ((Desk, "_want", _want_blindly),),
     "start without reconciling": (
         (Working, "_restore", _restore_nothing),
         (Working, "looked", property(lambda self: True)),
