@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import itertools
 import json
 import multiprocessing
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,8 +78,11 @@ def soak(args: argparse.Namespace) -> int:
     began_s, before_s, shown_s = time.monotonic(), totals.wall_s, time.monotonic()
     count = args.seeds if args.seeds is not None else 10**9 if args.minutes is not None else 200
     print(f"seeds {first} to {first + count - 1 if count < 10**9 else '...'} on {args.workers} workers", flush=True)
-    with multiprocessing.get_context("fork").Pool(args.workers, _worker, maxtasksperchild=50) as pool:
-        for outcome in pool.imap_unordered(run_short if args.short else run_seed, _seeds(first, count, end_s)):
+    work = run_short if args.short else run_seed
+    with concurrent.futures.ProcessPoolExecutor(
+        args.workers, multiprocessing.get_context("fork"), initializer=_worker
+    ) as pool:
+        for outcome in _outcomes(pool, work, _seeds(first, count, end_s), 2 * args.workers):
             totals.add(outcome)
             now_s = time.monotonic()
             totals.wall_s = before_s + now_s - began_s
@@ -96,12 +101,23 @@ def soak(args: argparse.Namespace) -> int:
     return 1 if totals.failed else 0
 
 
+def _outcomes(
+    pool: concurrent.futures.Executor, work: Callable[[int], Outcome], seeds: Iterator[int], most: int
+) -> Iterator[Outcome]:
+    """As they come, never more than ``most`` seeds out: one is only begun while there is time for it."""
+    waiting = {pool.submit(work, seed) for seed in itertools.islice(seeds, most)}
+    while waiting:
+        done, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+        waiting |= {pool.submit(work, seed) for seed in itertools.islice(seeds, len(done))}
+
+
 def _worker() -> None:
     os.nice(5)
 
 
 def _seeds(first: int, count: int, end_s: float | None) -> Iterator[int]:
-    # The pool reads ahead without bound; a seed is only handed out while there is time for it.
     for seed in range(first, first + count):
         if end_s is not None and time.monotonic() >= end_s:
             return

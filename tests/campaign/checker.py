@@ -272,6 +272,9 @@ class Checker:
         if journal is None:
             self.broken("INV-28: no gateway ever got as far as its journal")
             return
+        if self.records.halted:
+            # For a good reason, or the run had ended there; the operator had not come yet.
+            return
         if self._row is not None and len(self._row[1]) >= ONE_SIDED:
             # Its side rests for ten minutes, and the other may be at the position's limit: rightly no quotes.
             world.faults.reach("natural.one_sided")
