@@ -12,26 +12,22 @@ from decimal import Decimal
 from typing import Any
 
 from lunomm.commands import venue_finder
-from lunomm.commands.gateway_calls import market
+from lunomm.commands.gateway_calls import all_trades, market
 from lunomm.commands.panic import where
 from lunomm.commands.present import put_line
 from lunomm.config import Common
 from lunomm.errors import ExchangeError, LunommError, UsageError
 from lunomm.journal.glance import Glance, glances
 from lunomm.journal.store import read_journal
-from lunomm.luno import as_events
 from lunomm.luno.budget import CallBudget
 from lunomm.luno.fields import decimal
 from lunomm.luno.rest import LunoRest
 from lunomm.quoting.inputs import Fill
 from lunomm.trading.audit import LedgerRow, compare_account, compare_trades, journaled
-from lunomm.trading.events import VenueTrade
 from lunomm.trading.ledger import FIRST_MS, LOOKBACK_MS
-from lunomm.trading.restored import RestoredPair
 
 TRIES = 3
 AGAIN_S = 2.5
-PAGE = 100
 ROWS = 1000
 MAX_ROWS = 200_000
 NOT_OFFERED = ("ErrNotFound", "NOT_FOUND", "ErrInsufficientPerms")
@@ -52,9 +48,8 @@ async def run(common: Common, pairs: Sequence[str]) -> dict[str, Any]:
         AuditFailed: they differ; the first differences are in the message.
         UsageError: no journal of this venue is here.
     """
-    place, run_id = await where(common)
+    place, venue = await where(common)
     key = common.key if common.mode == "live" else venue_finder.SIM_KEY
-    venue = f"live-{place.host}" if common.mode == "live" else f"sim-{run_id}"
     found = [g for g in glances(common.state_dir) if g.venue == venue and (not pairs or set(pairs) & set(g.pairs))]
     if not found:
         raise UsageError(f"no journal of {venue} is in {common.state_dir}: no gateway has run here", code="NO_JOURNAL")
@@ -92,7 +87,9 @@ async def _compare(rest: LunoRest, here: Glance) -> dict[str, Any]:
         first[pair] = int(kept.notes.get(FIRST_MS, "0"))
         booked = [entry for entry in kept.entries if isinstance(entry, Fill)]
         fills += len(booked)
-        wrong += compare_trades(pair, booked, await _trades(rest, pair, kept), first[pair])
+        # At least 1: zero would mean "no bound" to the exchange.
+        trades = await all_trades(rest, pair, None, max(first[pair] - LOOKBACK_MS, 1))
+        wrong += compare_trades(pair, booked, trades, first[pair])
     rows = await _ledgers(rest, {asset for both in legs.values() for asset in both}, min(first.values(), default=0))
     if rows is not None:
         sums = journaled({pair: kept.entries for pair, kept in restored.pairs.items()}, legs, first)
@@ -105,21 +102,6 @@ async def _compare(rest: LunoRest, here: Glance) -> dict[str, Any]:
         "rows": None if rows is None else sum(map(len, rows.values())),
         "differences": wrong,
     }
-
-
-async def _trades(rest: LunoRest, pair: str, kept: RestoredPair) -> list[VenueTrade]:
-    """Every trade of the account in the pair since the journal's first start."""
-    found: dict[tuple[int, str], VenueTrade] = {}
-    since: int | None = max(int(kept.notes.get(FIRST_MS, "1")) - LOOKBACK_MS, 1)
-    after: int | None = None
-    while True:
-        page = await rest.list_trades(pair, after_seq=after, since_ms=since, limit=PAGE)
-        known = len(found)
-        for row in page:
-            found[row.sequence, row.type] = as_events.venue_trade(row)
-        if len(page) < PAGE or len(found) == known:
-            return list(found.values())
-        after, since = max(row.sequence for row in page), None
 
 
 async def _ledgers(rest: LunoRest, assets: set[str], first_ms: int) -> dict[str, list[LedgerRow]] | None:

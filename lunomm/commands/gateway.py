@@ -38,7 +38,7 @@ from lunomm.errors import (
     RateLimited,
 )
 from lunomm.journal.lock import JournalLock
-from lunomm.journal.store import Journal, journal_path, open_journal
+from lunomm.journal.store import Journal, journal_path, open_journal, venue_name
 from lunomm.luno import as_events
 from lunomm.options import GatewayOptions
 from lunomm.quoting.inputs import Account, Fill
@@ -160,9 +160,9 @@ def account_hash(ids: Sequence[int]) -> str:
 
 
 def venue_key(piece: Piece) -> str:
-    """What one journal is about: a host, and in sim one run (another run is another world)."""
+    """What this gateway's journal is about."""
     assert piece.venue is not None
-    return f"sim-{piece.venue.run_id}" if piece.venue.mode == "sim" else f"{piece.venue.mode}-{piece.endpoint.host}"
+    return venue_name(piece.venue.mode, host=piece.endpoint.host, run_id=piece.venue.run_id)
 
 
 def _forget_old(folder: Path, mine: Path) -> None:

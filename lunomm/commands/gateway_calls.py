@@ -230,7 +230,9 @@ class Calls:
             ours = [order for order in orders if intent_of(order.client_order_id, action.pair) is not None]
             return ev.OpenOrdersRead(action.pair, tuple(as_events.venue_order(order) for order in ours))
         if isinstance(action, ev.ReadTrades):
-            return ev.TradesRead(action.pair, await self._trades(action))
+            return ev.TradesRead(
+                action.pair, await all_trades(self._rest, action.pair, action.after_seq, action.since_ms)
+            )
         if isinstance(action, ev.ReadBalances):
             asked = self._piece.clock.mono_ns()
             return ev.BalancesRead(as_events.venue_balances(await rest.balances()), asked)
@@ -241,19 +243,22 @@ class Calls:
             return ev.FeesRead(action.pair, maker, taker)
         return ev.ReferenceRead(action.pair, as_events.mid(await rest.ticker(action.pair)))
 
-    async def _trades(self, action: ev.ReadTrades) -> tuple[ev.VenueTrade, ...]:
-        """Every page."""
-        found: dict[tuple[int, str], ev.VenueTrade] = {}
-        after, since = action.after_seq, action.since_ms
-        while True:
-            page = await self._rest.list_trades(action.pair, after_seq=after, since_ms=since, limit=TRADES_PAGE)
-            before = len(found)
-            for row in page:
-                found[(row.sequence, row.type)] = as_events.venue_trade(row)
-            if len(page) < TRADES_PAGE or len(found) == before:
-                return tuple(found.values())
-            # Inclusive: a self-trade's second row carries the same sequence as its first.
-            after, since = max(row.sequence for row in page), None
+
+async def all_trades(
+    rest: LunoRest, pair: str, after_seq: int | None, since_ms: int | None
+) -> tuple[ev.VenueTrade, ...]:
+    """The account's trades of a pair, every page. after_seq and since_ms: inclusive."""
+    found: dict[tuple[int, str], ev.VenueTrade] = {}
+    after, since = after_seq, since_ms
+    while True:
+        page = await rest.list_trades(pair, after_seq=after, since_ms=since, limit=TRADES_PAGE)
+        before = len(found)
+        for row in page:
+            found[(row.sequence, row.type)] = as_events.venue_trade(row)
+        if len(page) < TRADES_PAGE or len(found) == before:
+            return tuple(found.values())
+        # Inclusive: a self-trade's second row carries the same sequence as its first.
+        after, since = max(row.sequence for row in page), None
 
 
 async def market(rest: LunoRest, pair: str) -> MarketInfo:

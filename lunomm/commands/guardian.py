@@ -37,7 +37,7 @@ from lunomm.trading.guardian import (
     Say,
     Tick,
 )
-from lunomm.trading.orders import PREFIX
+from lunomm.trading.orders import is_ours
 
 READY, PULSE = b"ready\n", b"beat\n"
 BEAT_LINE, FAREWELL_LINE = b"beat\n", b"bye\n"
@@ -154,7 +154,7 @@ class Watch:
         found: list[str] = []
         for pair in self._charge.pairs:
             orders = await self._rest.open_orders(pair)
-            found += [o.order_id for o in orders if o.client_order_id.startswith(f"{PREFIX}-{pair}-")]
+            found += [o.order_id for o in orders if is_ours(o.client_order_id, pair)]
         return tuple(found)
 
     async def _cancel(self, action: CancelAll) -> None:

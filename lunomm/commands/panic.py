@@ -35,7 +35,7 @@ from lunomm.errors import (
 from lunomm.journal.glance import Glance, glance, glances
 from lunomm.journal.lock import JournalLock
 from lunomm.journal.request import FileRequest, write_request
-from lunomm.journal.store import open_journal
+from lunomm.journal.store import open_journal, venue_name
 from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import Endpoint, endpoint
 from lunomm.luno.rest import LunoRest
@@ -54,7 +54,7 @@ from lunomm.trading.guardian import (
     Orphaned,
     Tick,
 )
-from lunomm.trading.orders import PREFIX
+from lunomm.trading.orders import is_ours
 
 SETTLE_NS = 5_000_000_000
 """Between the two empty listings: an order's time to live (3 s), the clocks' skew (1 s) and a second."""
@@ -77,10 +77,10 @@ async def run(common: Common, pairs: Sequence[str], *, everything: bool = False)
         OrdersMayBeLive: orders remain, or that none does could not be shown; carries their ids.
         ConnectivityError: no simulated exchange runs here (sim). CredentialsError: the key is not accepted.
     """
-    place, run_id = await where(common)
+    place, venue = await where(common)
     key = common.key if common.mode == "live" else venue_finder.SIM_KEY
     who = f"{user()}@{this_host()}"
-    halted = _halt_here(common, place, run_id, pairs, who)
+    halted = _halt_here(common, venue, pairs, who)
     by_bus = asyncio.create_task(_halt_by_bus(common, pairs, who))
     async with LunoRest(place, key, CallBudget(), timeout_s=CALL_S, write_timeout_s=CALL_S) as rest:
         clearing = Clearing(rest, pairs, everything=everything)
@@ -103,9 +103,10 @@ async def run(common: Common, pairs: Sequence[str], *, everything: bool = False)
 
 
 async def where(common: Common) -> tuple[Endpoint, str]:
-    """Where the orders are, and the simulated exchange's run (empty for live)."""
+    """Where the orders are, and what a journal of that venue is named by."""
     if common.mode == "live":
-        return endpoint(common.url), ""
+        place = endpoint(common.url)
+        return place, venue_name("live", host=place.host)
     if common.url is not None:
         info = await venue_finder.sim_at(common.url)
     else:
@@ -114,17 +115,16 @@ async def where(common: Common) -> tuple[Endpoint, str]:
         if found is None:
             raise ConnectivityError("no simulated exchange runs here, so no order rests. For real ones: --mode live")
         info = found
-    return endpoint(info.url), info.run_id
+    return endpoint(info.url), venue_name("sim", run_id=info.run_id)
 
 
 # --- the halt ------------------------------------------------------------------------------------------------------
 
 
-def _halt_here(common: Common, place: Endpoint, run_id: str, pairs: Sequence[str], who: str) -> list[str]:
+def _halt_here(common: Common, venue: str, pairs: Sequence[str], who: str) -> list[str]:
     """Halt every journal of this venue; their file names. One that cannot be is told, and the rest goes on."""
     done: list[str] = []
     for here in glances(common.state_dir):
-        venue = f"live-{place.host}" if common.mode == "live" else f"sim-{run_id}"
         if here.venue != venue or (pairs and here.pairs and not set(pairs) & set(here.pairs)):
             continue
         try:
@@ -266,4 +266,4 @@ class Clearing:
         return Listed(self._left)
 
     def _meant(self, order: OrderV2) -> bool:
-        return self._everything or order.client_order_id.startswith(f"{PREFIX}-{order.pair}-")
+        return self._everything or is_ours(order.client_order_id, order.pair)

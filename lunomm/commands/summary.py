@@ -13,7 +13,7 @@ from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.quoting.inputs import Account
 from lunomm.simulator.profiles import fees
 from lunomm.trading.baseline import LABEL, Baseline
-from lunomm.trading.orders import PREFIX
+from lunomm.trading.orders import is_ours
 
 if TYPE_CHECKING:
     from lunomm.luno.rest import LunoRest
@@ -63,7 +63,7 @@ async def _open_orders(rest: LunoRest, pairs: Sequence[str]) -> dict[str, tuple[
     found: dict[str, tuple[str, ...]] = {}
     for pair in pairs:
         orders = await rest.list_orders(pair)
-        found[pair] = tuple(o.order_id for o in orders if o.client_order_id.startswith(f"{PREFIX}-{pair}-"))
+        found[pair] = tuple(o.order_id for o in orders if is_ours(o.client_order_id, pair))
     return found
 
 

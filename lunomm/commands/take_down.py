@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunomm.errors import LunommError
-from lunomm.trading.orders import PREFIX
+from lunomm.trading.orders import is_ours
 
 if TYPE_CHECKING:
     from lunomm.luno.rest import LunoRest
@@ -32,7 +32,7 @@ async def take_down(rest: LunoRest, pairs: Sequence[str]) -> tuple[list[str], bo
                 # Not reached or refused: nothing is proven, so the listings start over until the time is up.
                 all_listed = False
                 continue
-            found += [o.order_id for o in orders if o.client_order_id.startswith(f"{PREFIX}-{pair}-")]
+            found += [o.order_id for o in orders if is_ours(o.client_order_id, pair)]
         if all_listed or found:
             left = found
         clean = clean + 1 if all_listed and not found else 0

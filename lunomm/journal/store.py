@@ -221,6 +221,11 @@ def fill_key(fill: Fill) -> tuple[int, int]:
     return fill.sequence, 0 if fill.side is Side.BID else 1
 
 
+def venue_name(mode: str, *, host: str = "", run_id: str = "") -> str:
+    """What one journal is about: a host, and in sim one run (another run is another world)."""
+    return f"sim-{run_id}" if mode == "sim" else f"{mode}-{host}"
+
+
 def journal_path(folder: Path, venue: str, account: str) -> Path:
     """The file of one account at one venue. venue: anything printable; only letters and digits of it are used."""
     return folder / f"journal-{re.sub(r'[^A-Za-z0-9]+', '-', venue).strip('-')[:80]}-{account}.sqlite3"

@@ -204,6 +204,11 @@ def intent_of(client_id: str, pair: str) -> str | None:
     return client_id[len(head) :] if client_id.startswith(head) and len(client_id) > len(head) else None
 
 
+def is_ours(client_id: str, pair: str) -> bool:
+    """Whether an order of ``pair`` carries our prefix, readable or not: what a clean-up takes down."""
+    return client_id.startswith(f"{PREFIX}-{pair}-")
+
+
 def level_of(intent_id: str) -> int:
     """``<epoch>-<counter>-<B|A><level>``; 0 where that cannot be read."""
     tail = intent_id.rpartition("-")[2]

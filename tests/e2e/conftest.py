@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminals import Desk, free_port, processes_of
+from terminals import Desk, free_port, left_behind
 
 
 @pytest.fixture
@@ -19,9 +18,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     (tmp_path / "state").mkdir()
     yield one
     one.stop()
-    deadline = time.monotonic() + 10
-    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
-        time.sleep(0.1)  # a guardian sees the end of its gateway a moment later
+    left = left_behind(tmp_path)
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

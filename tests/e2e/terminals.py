@@ -175,3 +175,11 @@ def processes_of(folder: Path) -> list[int]:
         if str(folder).encode() in text and state != "Z":
             found.append(int(entry.name))
     return found
+
+
+def left_behind(folder: Path, within_s: float = 10.0) -> list[int]:
+    """What still runs for ``folder``; a guardian sees the end of its gateway a moment later, and that is waited for."""
+    deadline = time.monotonic() + within_s
+    while (left := processes_of(folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left

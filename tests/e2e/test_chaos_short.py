@@ -9,12 +9,11 @@ import contextlib
 import os
 import random
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminals import free_port, processes_of
+from terminals import free_port, left_behind
 
 from tests.chaos.cycles import CYCLES, freeze
 from tests.chaos.rig import Rig
@@ -31,9 +30,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield one
     finally:
         one.clean()
-        deadline = time.monotonic() + 10
-        while (left := processes_of(folder)) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        left = left_behind(folder)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -162,8 +162,8 @@ async def ends(one: asyncio.subprocess.Process, code: int) -> str:
     return err.decode()
 
 
-def child_of(pid: int) -> int:
-    """The one child of a process: a gateway's guardian."""
+def children(pid: int) -> list[int]:
+    """Process ids whose parent is ``pid``."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -172,7 +172,12 @@ def child_of(pid: int) -> int:
             continue  # it ended while we looked
         if stat and int(stat.rpartition(")")[2].split()[1]) == pid:
             found.append(int(entry.name))
-    (child,) = found
+    return found
+
+
+def child_of(pid: int) -> int:
+    """The one child of a process: a gateway's guardian."""
+    (child,) = children(pid)
     return child
 
 

@@ -9,26 +9,12 @@ import signal
 import time
 from pathlib import Path
 
-from test_gateway_command import LIMITS, SIM_KEY, Desk, desk, gateway, until
+from test_gateway_command import LIMITS, SIM_KEY, Desk, children, desk, gateway, until
 
 from lunomm.bus.process import is_running
 
 DEAD_S = 10.0
 """Longest life of an order whose gateway is dead or hangs."""
-
-
-def children(pid: int) -> list[int]:
-    """Process ids whose parent is ``pid``."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            if int(stat.rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-    return found
 
 
 def shown(pid: int) -> bytes:
