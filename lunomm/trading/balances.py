@@ -234,6 +234,10 @@ class Balances:
             return None
         return difference if held.read_mono_ns > seen[1] else None
 
+    def still_since_ns(self, asset: str) -> int:
+        """From when on a report of the asset's trades would tell of everything that moved it so far."""
+        return self._moved_ns.get(asset, 0) + QUIET_NS
+
     def suspect(self, asset: str) -> bool:
         """Whether observed and expected differ now."""
         held = self._held.get(asset)

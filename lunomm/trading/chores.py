@@ -17,14 +17,14 @@ class Chore:
     """One recurring question. All times own monotonic ns.
 
     due_ns: when to ask next, None = not needed. busy_ns: when the unanswered question was asked. asked_ns: the last
-    question. answered: whether it was ever answered.
+    question. answered_ns: when the last answered question was asked, None = none ever was.
     """
 
     due_ns: int | None = None
     busy_ns: int | None = None
     asked_ns: int = 0
     failures: int = 0
-    answered: bool = False
+    answered_ns: int | None = None
 
     def want(self, at_ns: int) -> None:
         """Ask at ``at_ns`` or sooner (a wish made while a question is out is served after its answer)."""
@@ -40,10 +40,15 @@ class Chore:
         self.due_ns = None
         return True
 
+    @property
+    def answered(self) -> bool:
+        """Whether it was ever answered."""
+        return self.answered_ns is not None
+
     def done(self) -> None:
         self.busy_ns = None
         self.failures = 0
-        self.answered = True
+        self.answered_ns = self.asked_ns
 
     def failed(self, now_ns: int, retry_after_s: float | None = None) -> None:
         wait_s = retry_after_s if retry_after_s is not None else BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]

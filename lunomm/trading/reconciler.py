@@ -379,12 +379,19 @@ class Reconciler:
             return
         if any(desk.working.unbooked for desk in desks):
             return
-        drift = self.shared.balances.drift(asset, now.mono_ns)
-        if drift is None:
-            if self.shared.balances.suspect(asset):
-                for desk in desks:
-                    # Before calling it a flow: were there trades we have not heard of?
-                    desk.working.trades.want(max(now.mono_ns, desk.working.trades.asked_ns + SECOND))
+        balances = self.shared.balances
+        drift = balances.drift(asset, now.mono_ns)
+        if not balances.suspect(asset):
+            return
+        # Before calling it a flow: were there trades we have not heard of? Booked now, they would count twice.
+        unread = [
+            desk.working.trades
+            for desk in desks
+            if (desk.working.trades.answered_ns or 0) < balances.still_since_ns(asset)
+        ]
+        for trades in unread:
+            trades.want(max(now.mono_ns, trades.asked_ns + SECOND))
+        if drift is None or unread:
             return
         desk, zero = desks[0], Decimal(0)
         ref = f"balance-{asset}-{now.exchange_ms}"

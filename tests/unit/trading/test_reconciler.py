@@ -588,6 +588,25 @@ def test_a_late_balance_report_is_no_flow(driver: Driver) -> None:
     assert not driver.take(ev.SaveFlow)
 
 
+def test_a_balance_that_moved_is_no_flow_before_the_trades_are_read(driver: Driver) -> None:
+    """Money that another order's trade moved, while the trades cannot be read, would count twice."""
+    o = driver.place(BID)
+    alien = trade(o, 8, "0.01", order_id="BX8", client_order_id="", ts_ms=driver.exchange_ms)
+    counter = str(D(30_000) - alien.amounts.counter)
+    for _ in range(60):
+        driver.balances(base="0.11", counter=counter)
+        for _ in driver.take(ev.ReadTrades):
+            driver.step(ev.ReadFailed("ReadTrades", PAIR, PAIR, "TIMEOUT"))
+        driver.pass_s(0.5)
+    assert not driver.take(ev.SaveFlow)
+    for _ in range(60):
+        driver.balances(base="0.11", counter=counter)
+        for _ in driver.take(ev.ReadTrades):
+            driver.step(ev.TradesRead(PAIR, (alien,)))
+        driver.pass_s(0.5)
+    assert [action.flow.ref for action in driver.take(ev.SaveFlow)] == ["trade-8-BID"]
+
+
 def test_update_numbers_grow_by_one_and_are_saved(driver: Driver) -> None:
     o = driver.working(BID)
     driver.step(fill_event(o, "0.001", "0.001"))
