@@ -52,6 +52,13 @@ PURE_MODULES = (
     "simulator/fault_table.py",
     "simulator/fault_actions.py",
     "simulator/frame_faults.py",
+    "tape/lines.py",
+    "tape/attribution.py",
+    "tape/equity.py",
+    "tape/lives.py",
+    "tape/market_path.py",
+    "tape/markouts.py",
+    "tape/round_trips.py",
     "luno/wire.py",
     "luno/wire_rest.py",
 )
