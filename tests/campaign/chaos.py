@@ -83,11 +83,12 @@ def _half_open(name: str) -> Any:
     def episode(world: World) -> None:
         link = getattr(world, name)
 
-        def end() -> None:
-            link.silent_since = None
+        def turn(silent_since: float | None) -> None:
+            link.silent_since = silent_since
+            # Who waits for a frame must look again: the next ping is not answered.
             link.wake()
 
-        _span(world, 5.0, 40.0, lambda: setattr(link, "silent_since", world.loop.time()), end)
+        _span(world, 5.0, 40.0, lambda: turn(world.loop.time()), lambda: turn(None))
 
     return episode
 
@@ -100,9 +101,12 @@ def _market_lag(world: World) -> None:
     )  # fmt: skip
 
 
-def _user_down(world: World) -> None:
-    world.user.cut()
-    _flag("user", "down", 5.0, 60.0)(world)
+def _user_down(low: float, high: float) -> Any:
+    def episode(world: World) -> None:
+        world.user.cut()
+        _flag("user", "down", low, high)(world)
+
+    return episode
 
 
 # --- the venue -----------------------------------------------------------------------------------------------------
@@ -302,7 +306,8 @@ _EPISODES: dict[str, Callable[[World], Any]] = {
     "market.half_open": _half_open("frames"),
     "market.lag": _market_lag,
     "user.half_open": _half_open("user"),
-    "user.down": _user_down,
+    "user.down": _user_down(5.0, 60.0),
+    "user.gone": _user_down(301.0, 360.0),
     "redis.restarted_empty": _restarted_empty,
     "redis.hangs": _flag("redis", "hung", 3.0, 20.0, lambda world: world.redis.cut()),
     "redis.flushed": _flushed,

@@ -60,6 +60,8 @@ POINTS = (
     Fault("market.one_sided", 0.20, "a snapshot with one side empty"),
     Fault("market.crossed", 0.20, "a snapshot whose sides cross"),
     Fault("market.mute", 0.20, "a connection without a first frame"),
+    Fault("market.session_limit", 0.20, "a dial is answered: too many sessions"),
+    Fault("market.auth_timeout", 0.10, "a dial is answered: no key came in time"),
     # user stream, each message or dial
     Fault("user.lost", 0.10, "a message is lost inside a living session"),
     Fault("user.twice", 0.10, "a message comes twice"),
@@ -67,6 +69,8 @@ POINTS = (
     Fault("user.closed", 0.02, "the stream is closed: after an error frame, or without a word"),
     Fault("user.garbage", 0.02, "a message cannot be read"),
     Fault("user.refused", 0.30, "a dial is refused"),
+    Fault("user.session_limit", 0.20, "a dial is answered: too many sessions"),
+    Fault("user.auth_timeout", 0.10, "a dial is answered: no key came in time"),
     Fault("user.forgets", 0.40, "nothing that was missed is sent again (more than five minutes, or a failover)"),
     Fault("user.replays", 0.40, "a reconnect sends old messages again, beside the missed ones"),
     # Redis, each command or message
@@ -106,6 +110,7 @@ EPISODES = (
     Fault("market.lag", 150, "the market stream is 4 to 12 s behind for 10 to 40 s"),
     Fault("user.half_open", 150, "the user stream stands and is silent for 5 to 40 s"),
     Fault("user.down", 200, "the user stream cannot be reached for 5 to 60 s"),
+    Fault("user.gone", 900, "the user stream cannot be reached for more than the five minutes that it keeps", 0.1),
     Fault("redis.restarted_empty", 200, "Redis is gone for 1 to 10 s and comes back empty"),
     Fault("redis.hangs", 200, "Redis answers nothing for 3 to 20 s"),
     Fault("redis.flushed", 150, "FLUSHALL"),

@@ -25,6 +25,11 @@ KEEPALIVE_S = 20.0
 PING_S, PONG_S = 5.0, 5.0
 REPLAY_S = 300.0
 REPEATED = 10
+REFUSALS = {
+    "session_limit": '{"error_code":"session_limit_exceeded","error":"session limit exceeded"}',
+    "auth_timeout": '{"error_code":"auth_timeout","error":"you took too long to provide credentials"}',
+}
+"""Error frames in place of a first frame; then the stream is closed."""
 
 
 class Socket:
@@ -183,6 +188,14 @@ class StreamLink:
     def logged_in(self, socket: Socket) -> None:
         raise NotImplementedError
 
+    def refuses(self, socket: Socket) -> bool:
+        """Whether the stream's first word is that it will not serve."""
+        for name, frame in REFUSALS.items():
+            if self.world.faults.fires(f"{self.name}.{name}"):
+                socket.close_with(1000, frame=frame)
+                return True
+        return False
+
     def break_off(self, socket: Socket) -> None:
         """Closed: after an error frame with 1000, or without a word."""
         if self.world.rng.random() < 0.5:
@@ -201,7 +214,7 @@ class MarketLink(StreamLink):
 
     def logged_in(self, socket: Socket) -> None:
         world = self.world
-        if world.faults.fires("market.mute"):
+        if world.faults.fires("market.mute") or self.refuses(socket):
             return
         world.pump()
         self.sockets.append(socket)
@@ -242,6 +255,8 @@ class UserLink(StreamLink):
 
     def logged_in(self, socket: Socket) -> None:
         world = self.world
+        if self.refuses(socket):
+            return
         world.pump()
         after, now = self._left_after, world.loop.time()
         if world.faults.fires("user.forgets"):
