@@ -253,11 +253,12 @@ class Feed:
 
     async def _memory(self) -> tuple[list[CandleClose], list[PublicFill]]:
         rest, pair = self.venue.rest, self.rules.pair
-        since_ms = self.venue.clock.exchange_ms() - (CANDLES + 1) * CANDLE_S * 1000
-        candles = await rest.candles(pair, since_ms, CANDLE_S)
         trades = await rest.trades(pair)
+        # By the exchange's own clock: this machine's may be a day off, and no candle comes from there.
+        last_ms = max((row.timestamp for row in trades), default=self.venue.clock.exchange_ms())
+        candles = await rest.candles(pair, last_ms - (CANDLES + 1) * CANDLE_S * 1000, CANDLE_S)
         return (
-            [CandleClose(row.timestamp, float(parse_decimal(row.close))) for row in candles],
+            [CandleClose(row.timestamp, float(parse_decimal(row.close))) for row in candles[-CANDLES - 1 :]],
             [PublicFill(row.timestamp, float(parse_decimal(row.price)), row.is_buy) for row in trades],
         )
 

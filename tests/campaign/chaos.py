@@ -50,6 +50,7 @@ def calm(world: World) -> None:
         link.down, link.silent_since, link.lag_s = False, None, 0.0
         link.wake()
     redis.down = redis.hung = redis.read_only = False
+    world.skew_ns = 0
     for process in world.everyone.values():
         process.skew_ns = 0
     world.market.one_way = None
