@@ -8,13 +8,11 @@ never held in memory whole.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,13 +20,17 @@ from lunomm.errors import BookError, UsageError
 from lunomm.luno.wire import MAX_FRAME, WireError, decode_market_frame
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.own import OwnIntent
-from lunomm.market.rules import MAX_TICKS, PairRules, Side
+from lunomm.market.rules import PairRules, Side
+from lunomm.tape.lines import Provenance
+from lunomm.tape.scales import infer_rules
+from lunomm.tape.unpack import MAGIC, Broken, unpacked
 
 MAX_LINE: Final = 2 * MAX_FRAME
 """A frame inside a JSON string is escaped: its quotes take two bytes."""
 
 MAX_OWN: Final = 1000
-_GZIP: Final = b"\x1f\x8b"
+MAX_NS: Final = 2**62
+_READ: Final = 2**18
 
 
 class TapeFrame(NamedTuple):
@@ -61,6 +63,7 @@ class Tape:
     ended_ns: its last. frames: how many. losses: how often the stream was lost. torn: what was cut off its end, None
     when nothing was.
     recorded: whether it is ours (arrival times, own orders) or a plain file (arrival = the frames' own time).
+    provenance, begun, continues: as its header has them (see ``lines``).
     """
 
     path: Path
@@ -72,6 +75,9 @@ class Tape:
     torn: str | None
     recorded: bool
     losses: int = 0
+    provenance: Provenance | None = None
+    begun: str = "stream"
+    continues: str | None = None
 
     @property
     def pair(self) -> str:
@@ -108,6 +114,9 @@ class _Header(msgspec.Struct):
     started_ns: int
     source: str = ""
     rules: PairRules | None = None
+    provenance: Provenance | None = None
+    begun: str = "stream"
+    continues: str | None = None
 
 
 class _Line(msgspec.Struct):
@@ -142,7 +151,7 @@ def read_tape(path: Path, pair: str | None = None) -> Tape:
     name = header.pair if header is not None else pair
     if name is None:
         raise UsageError(f"{path} does not say its pair: name it on the command line", code="TAPE_PAIR")
-    rules = header.rules if header is not None and header.rules is not None else _infer_rules(path, name)
+    rules = header.rules if header is not None and header.rules is not None else infer_rules(_frames(path), name)
     if rules.pair != name:
         raise UsageError(f"{path} is a tape of {name[:20]} with rules of {rules.pair[:20]}", code="TAPE_FOREIGN")
     return _check(path, rules, header)
@@ -207,49 +216,61 @@ def _check(path: Path, rules: PairRules, header: _Header | None) -> Tape:
         torn=torn,
         recorded=header is not None,
         losses=losses,
+        provenance=header.provenance if header is not None else None,
+        begun=header.begun[:20] if header is not None else "stream",
+        continues=header.continues[:200] if header is not None and header.continues is not None else None,
     )
 
 
 def _lines(path: Path) -> Iterator[_Numbered | str]:
     """Lines that are not blank; at last, if the end is torn, what is wrong with it."""
+    number, rest = 0, bytearray()
     try:
-        stream = _open(path)
+        with path.open("rb") as stream:
+            packed = stream.read(len(MAGIC)) == MAGIC
+            stream.seek(0)
+            for piece in unpacked(stream) if packed else iter(lambda: stream.read(_READ), b""):
+                rest += piece
+                texts: list[bytes] = []
+                if b"\n" in piece:
+                    texts = bytes(rest).split(b"\n")
+                    rest = bytearray(texts.pop())
+                for text in texts:
+                    number += 1
+                    if len(text) > MAX_LINE:
+                        raise _too_long(path, number)
+                    if text.strip():
+                        yield _Numbered(number, text)
+                if len(rest) > MAX_LINE:
+                    raise _too_long(path, number + 1)
     except FileNotFoundError:
         raise UsageError(f"no such tape: {path}", code="TAPE_MISSING") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", code="TAPE_MISSING") from None
-    with stream:
-        number = 0
-        while True:
-            try:
-                text = stream.readline(MAX_LINE + 1)
-            except (EOFError, zlib.error):
-                yield f"the compressed file ends early, after line {number}"
-                return
-            except gzip.BadGzipFile:
-                if number:
-                    yield f"the compressed file is damaged after line {number}"
-                    return
-                raise UsageError(f"{path} is not a tape", code="TAPE_FOREIGN") from None
-            except OSError as error:
-                raise UsageError(f"cannot read {path}: {error.strerror}", code="TAPE_MISSING") from None
-            if not text:
-                return
-            number += 1
-            if len(text) > MAX_LINE:
-                raise UsageError(f"{path}, line {number}: longer than any frame", code="TAPE_FOREIGN")
-            if text.strip():
-                yield _Numbered(number, text)
+    except Broken as broken:
+        if broken.untrue:
+            # Not an end that is missing: somewhere before, what was read is not what was written.
+            raise UsageError(
+                f"{path} is damaged: its checksum does not match what was read. Use another copy", code="TAPE_DAMAGED"
+            ) from None
+        if number and _is_json(rest):  # whole, and only its end of line is missing
+            yield _Numbered(number + 1, bytes(rest))
+        yield f"the compressed file {broken}, after line {number}"
+        return
+    if rest.strip():
+        yield _Numbered(number + 1, bytes(rest))
 
 
-def _open(path: Path) -> BinaryIO | gzip.GzipFile:
-    stream = path.open("rb")
-    magic = stream.read(2)
-    stream.seek(0)
-    if magic != _GZIP:
-        return stream
-    stream.close()
-    return gzip.open(path, "rb")
+def _is_json(text: bytearray) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _too_long(path: Path, number: int) -> UsageError:
+    return UsageError(f"{path}, line {number}: longer than any frame", code="TAPE_FOREIGN")
 
 
 def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn | TapeLost | None:
@@ -257,9 +278,14 @@ def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn 
     try:
         record = _line.decode(line.text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        if line.number == 1 and _is_header(line.text):
+        if not _is_header(line.text):
+            return _frame(line.text, None, rules, path, line.number)
+        if line.number == 1:
             return None
-        return _frame(line.text, None, rules, path, line.number)
+        why = "a second tape begins here. Split the file and join the two with: lunomm tape merge"
+        raise _damaged(path, line.number, why) from None
+    if not 0 <= record.recv_ns < MAX_NS:
+        raise _damaged(path, line.number, "not a time of receipt")
     if record.own is not None:
         return TapeOwn(record.recv_ns, _own(record.own, rules, path, line.number))
     if record.lost is not None:
@@ -310,69 +336,13 @@ def _damaged(path: Path, number: int, why: str) -> UsageError:
     return UsageError(f"{path}, line {number}: {why[:160]}", code=code)
 
 
-# --- scales of a file that does not state them ----------------------------------------------------------------------
-
-
-class _Number(msgspec.Struct):
-    price: str = ""
-    volume: str = ""
-
-
-class _Base(msgspec.Struct):
-    base: str = ""
-
-
-class _Numbers(msgspec.Struct):
-    """Only where a frame's decimals are."""
-
-    asks: list[_Number] | None = None
-    bids: list[_Number] | None = None
-    trade_updates: list[_Base] | None = None
-    create_update: _Number | None = None
-
-
-_numbers = msgspec.json.Decoder(_Numbers)
-
-
-def _infer_rules(path: Path, pair: str) -> PairRules:
-    """The coarsest grid on which every number of the file lies; limits as wide as the grid allows."""
-    price_scale = volume_scale = 0
+def _frames(path: Path) -> Iterator[str | bytes]:
+    """The text of every frame, unchecked: a bad one is said, with its line number, by the check that follows."""
     for line in _lines(path):
         if isinstance(line, str):
-            break
+            return
         try:
-            text: str | bytes = line.text
             record = _line.decode(line.text) if line.text.startswith(b'{"recv_ns"') else None
-            if record is not None:
-                text = record.frame or "{}"
-            found = _numbers.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue  # said, with its line number, by the check that follows
-        rows = [*(found.asks or ()), *(found.bids or ()), *([found.create_update] if found.create_update else ())]
-        for row in rows:
-            price_scale = max(price_scale, _decimals(row.price))
-            volume_scale = max(volume_scale, _decimals(row.volume))
-        for trade in found.trade_updates or ():
-            volume_scale = max(volume_scale, _decimals(trade.base))
-    base, counter = _currencies(pair)
-    return PairRules(
-        pair=pair,
-        base=base,
-        counter=counter,
-        price_scale=price_scale,
-        volume_scale=volume_scale,
-        min_price=Decimal(1).scaleb(-price_scale),
-        max_price=Decimal(MAX_TICKS).scaleb(-price_scale),
-        min_volume=Decimal(1).scaleb(-volume_scale),
-        max_volume=Decimal(MAX_TICKS).scaleb(-volume_scale),
-    )
-
-
-def _decimals(number: str) -> int:
-    return min(len(number.partition(".")[2].rstrip("0")), 18)
-
-
-def _currencies(pair: str) -> tuple[str, str]:
-    """Luno's codes have three letters, dollar coins four: USDT, USDC."""
-    size = 4 if len(pair) > 6 and pair[-4:-1] == "USD" else 3
-    return pair[:-size] or pair, pair[-size:]
+            continue
+        yield line.text if record is None else record.frame or "{}"

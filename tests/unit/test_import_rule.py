@@ -59,6 +59,8 @@ PURE_MODULES = (
     "tape/market_path.py",
     "tape/markouts.py",
     "tape/round_trips.py",
+    "tape/scales.py",
+    "tape/unpack.py",
     "luno/wire.py",
     "luno/wire_rest.py",
 )

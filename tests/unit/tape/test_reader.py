@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,18 @@ def test_a_torn_gzip_is_cut_and_said(tmp_path: Path, cut: int) -> None:
     assert sum(isinstance(item, TapeFrame) for item in tape) == tape.frames
 
 
+def ours(header: dict[str, Any], at: int = 1000) -> bytes:
+    """A whole tape, not compressed."""
+    lines = [header, *({"recv_ns": at, "frame": json.dumps(frame)} for frame in FRAMES)]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def flipped(whole: bytes) -> bytes:
+    """One digit of one price another: still JSON, still a frame, still a book, and not what was recorded."""
+    assert whole.count(b"98.20") == 1
+    return whole.replace(b"98.20", b"98.30")
+
+
 BAD: list[tuple[str, bytes, str]] = [
     ("empty", b"", "TAPE_EMPTY"),
     ("blank", b"\n\n", "TAPE_EMPTY"),
@@ -158,6 +171,13 @@ BAD: list[tuple[str, bytes, str]] = [
     ("gzip's magic alone", b"\x1f\x8b", "TAPE_FOREIGN"),
     ("not really gzip", b"\x1f\x8bgarbage garbage garbage", "TAPE_FOREIGN"),
     ("deeply nested", b'{"sequence":' + b"[" * 100_000, "TAPE_FOREIGN"),
+    ("two tapes in one", ours(HEADER) + ours(HEADER), "TAPE_DAMAGED"),
+    ("two markets in one", ours(HEADER) + ours(HEADER | {"pair": "XBTZAR"}), "TAPE_DAMAGED"),
+    ("two compressed tapes in one", gzip.compress(ours(HEADER)) * 2, "TAPE_DAMAGED"),
+    ("a byte that is not as written", flipped(gzip.compress(ours(HEADER), 0)), "TAPE_DAMAGED"),
+    ("a time before all times", ours(HEADER, at=-1), "TAPE_DAMAGED"),
+    ("a time of no clock", ours(HEADER, at=2**62), "TAPE_DAMAGED"),
+    ("a market of two names", ours(HEADER | {"rules": {"pair": "ETHMYR"}}), "TAPE_FOREIGN"),
 ]
 
 
@@ -169,6 +189,17 @@ def test_what_is_no_tape(tmp_path: Path, content: bytes, code: str) -> None:
         read_tape(path, "XBTMYR")
     assert error.value.code == code
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+def test_the_end_a_power_cut_leaves(tmp_path: Path) -> None:
+    """A file as long as was promised to the disk, with zeros where nothing was written yet."""
+    squeeze = zlib.compressobj(6, zlib.DEFLATED, 31)
+    whole = squeeze.compress(ours(HEADER)) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+    for tail in (b"\0" * 4096, b""):
+        path = tmp_path / "t.jsonl.gz"
+        path.write_bytes(whole + tail)
+        tape = read_tape(path)
+        assert tape.torn is not None and (tape.frames, len(list(tape))) == (3, 3)
 
 
 def test_missing(tmp_path: Path) -> None:
