@@ -56,6 +56,7 @@ class Publisher:
         self._accounts: dict[str, Account] = {}
         self._account_ms: dict[str, int] = {}
         self._torn: set[str] = set()
+        self._newest: dict[str, str] = {}
         self._halt: HaltMark | None = None
         # A mirror left by a gateway that is gone says nothing about this one.
         self._halt_ends = True
@@ -190,11 +191,17 @@ class Publisher:
         """Whether Redis lost what it held, or holds what it held before, though no command of ours failed.
 
         A flush or a fall-back between two commands. ACCOUNT, rewritten every second, tells: it must be our last one.
+        Before the first, which may come long after the start, the newest entry of FILLS does.
         """
         if pair not in self._account_ms:
-            return False
+            return await self._fell_back(pair)
         held = await self._bus.get(ACCOUNT, pair)
         return held is None or held.ts_ms != self._account_ms.pop(pair)
+
+    async def _fell_back(self, pair: str) -> bool:
+        """Whether FILLS does not end where we left it."""
+        newest = await self._bus.read_last(FILLS, pair, 1)
+        return (newest[-1][0] if newest else "") != self._newest.get(pair, "")
 
     async def put_orders(self, pair: str) -> None:
         """Make ORDERS::<pair> what it is now; returns once it is (an order is announced before its POST).
@@ -241,24 +248,37 @@ class Publisher:
             rows = await self._bus.read_last(ORDER_UPDATES, pair, TAIL)
             self._said = max([self._said, *(update.number for _, update in rows)])
             newest = await self._bus.read_last(FILLS, pair, 1)
+            self._newest[pair] = newest[-1][0] if newest else ""
             after = _stream_key(newest[-1][0]) if newest else None
             for fill in self._journal.fills(pair, after):
-                await self._append(fill)
+                await self._grow(fill)
         # Durable before they were queued: what waits in the queue is among these, and is said once by its number.
         for update in self._journal.updates(self._said):
             await self._say(update)
         self._synced = True
 
     async def _append(self, fill: Fill) -> None:
+        """Add a fill to the end of its stream, where that is the end we know; else the stream is told anew."""
         name = _entry_id(fill)
-        if await self._bus.append(FILLS, fill, id=name):
-            return
-        rows = await self._bus.read(FILLS, fill.pair, after=f"{fill.sequence - 1}-9", count=1)
-        if not rows or rows[0][0] != name:
-            # A trade row that came late, below the newest entry: a stream only grows at its end, so it is told anew.
-            await self._bus.clear(FILLS, fill.pair)
-            for each in self._journal.fills(fill.pair):
-                await self._bus.append(FILLS, each, id=_entry_id(each))
+        if not await self._fell_back(fill.pair):
+            if await self._grow(fill):
+                return
+            rows = await self._bus.read(FILLS, fill.pair, after=f"{fill.sequence - 1}-9", count=1)
+            if rows and rows[0][0] == name:
+                return
+        # Redis forgot between two commands, or a trade row came late, below the newest entry: a stream only grows at
+        # its end.
+        await self._bus.clear(FILLS, fill.pair)
+        self._newest[fill.pair] = ""
+        for each in self._journal.fills(fill.pair):
+            await self._grow(each)
+
+    async def _grow(self, fill: Fill) -> bool:
+        name = _entry_id(fill)
+        added = await self._bus.append(FILLS, fill, id=name)
+        if added:
+            self._newest[fill.pair] = name
+        return bool(added)
 
     async def _put_halt(self, mark: HaltMark) -> None:
         for pair in self._pairs:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CALLS_A_MINUTE = 280
 """Of one process; of all that use the key, what Luno allows."""
 
-CALLS_OF_ALL = 300
+CALLS_OF_ALL = 280
 COLLAR = Decimal("0.05")
 REFERENCE_S = 75.0
 """How old the price may be that the gateway compares with: 60 s of its life, and the way."""

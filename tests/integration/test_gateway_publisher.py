@@ -93,6 +93,19 @@ async def test_a_redis_that_forgot_gets_the_fills_again_and_no_update_twice(bus:
     assert await heard(bus) == ([3], ["1-0", "2-0", "3-0"])
 
 
+async def test_a_redis_that_forgot_before_any_account_was_told_is_noticed_by_the_next_fill(
+    bus: Bus, journal: Journal
+) -> None:
+    """A starting gateway may have no account to tell for minutes; nothing but its fills can show the loss."""
+    publisher = Publisher(bus, journal, (PAIR,))
+    say(publisher, journal, 1, 2)
+    await publisher.flush()
+    await bus.call(bus.redis.flushall())
+    say(publisher, journal, 3)
+    await publisher.flush()
+    assert (await heard(bus))[1] == ["1-0", "2-0", "3-0"]
+
+
 async def test_orders_are_rewritten_to_what_they_are(bus: Bus, journal: Journal) -> None:
     await bus.hash_put(ORDERS, PAIR, {"stale": view("stale")})
     publisher = Publisher(bus, journal, (PAIR,))
