@@ -219,7 +219,8 @@ class Checker:
             self.broken(f"INV-09: {process} cancels {order_id}, which is not ours")
 
     def frame(self, frame: MarketFrame) -> None:
-        """Everything the engine does."""
+        """Everything the engine does; each state of the book may be the one that a ticker or a tick shows."""
+        self.note_mid()
         if not frame.trades:
             return
         market = self.world.market
