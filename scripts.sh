@@ -147,6 +147,7 @@ bash scripts.sh soak [OPTIONS]       the deterministic simulation on fresh seeds
 bash scripts.sh soak replay SEED     one of its seeds, told line by line
 bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for an hour or so (tests/chaos; --help)
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
+bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
@@ -183,6 +184,10 @@ case "${1:-}" in
             ctrl-c)
                 shift
                 exec "$python" -m tests.chaos.ctrl_c "$@"
+                ;;
+            paper)
+                shift
+                PYTHONPATH="$root/tests" exec "$python" -m campaign.paper_truth "$@"
                 ;;
             *)
                 PYTHONPATH="$root/tests" exec "$python" -W ignore -m campaign "$@"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from lunomm.market.rules import PairRules, Side
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.ledger import FeeRates, Ledger, Row, fee_units
-from lunomm.simulator.matching import Engine
+from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.messages import MarketText, Trade
 from lunomm.simulator.order_checks import base_units, counter_units
 from lunomm.simulator.refusals import refuse
@@ -112,7 +112,7 @@ class Desk:
             if given is not None and given != self._ledger.wallet(owner, asset).account_id:
                 raise refuse("ErrInvalidAccountID")
 
-    def admit(self, owner: str, request: OrderRequest, rules: PairRules, engine: Engine) -> None:
+    def admit(self, owner: str, request: OrderRequest, rules: PairRules, engine: Matcher) -> None:
         """Checks that need the account; nothing changes.
 
         Raises:
@@ -126,7 +126,7 @@ class Desk:
         if not request.stop_direction and not self.may_trade(owner, request, engine):
             raise refuse("ErrInvalidArguments", detail="the order would trade with your own")
 
-    def may_trade(self, owner: str, request: OrderRequest, engine: Engine) -> bool:
+    def may_trade(self, owner: str, request: OrderRequest, engine: Matcher) -> bool:
         """Whether the order, entering the book now, keeps to the rule on trades with oneself."""
         return self._behaviour.self_trade or not _meets_own(owner, request, engine)
 
@@ -251,7 +251,7 @@ def _pays(request: OrderRequest, rules: PairRules) -> str:
     return rules.counter if request.side is Side.BID else rules.base
 
 
-def _meets_own(owner: str, request: OrderRequest, engine: Engine) -> bool:
+def _meets_own(owner: str, request: OrderRequest, engine: Matcher) -> bool:
     lots = request.lots
     for maker in engine.resting(request.side.other):
         beyond = request.price is not None and (maker.price - request.price) * request.side.sign > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lunomm.luno import wire
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.desk import Desk
-from lunomm.simulator.matching import Engine
+from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.order_ids import OrderIds
 from lunomm.simulator.refusals import refuse
 from lunomm.simulator.stops import Stops
@@ -15,7 +15,7 @@ from lunomm.simulator.visitor_orders import OrderRequest, VisitorOrder
 class Intake:
     """The orders of all visitors on their way in and out."""
 
-    def __init__(self, desk: Desk, ids: OrderIds, engines: dict[str, Engine], behaviour: Behaviour) -> None:
+    def __init__(self, desk: Desk, ids: OrderIds, engines: dict[str, Matcher], behaviour: Behaviour) -> None:
         self._desk = desk
         self._ids = ids
         self._engines = engines

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lunomm.luno import wire
 from lunomm.market.rules import PairRules
-from lunomm.simulator.matching import Engine
+from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.public_tape import PublicTape
 
 CACHE_MS = 1000
@@ -18,19 +18,19 @@ class Listing:
 
     __slots__ = ("books", "engine", "quiet", "suspended", "tape")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Matcher) -> None:
         self.engine = engine
         self.tape = PublicTape()
         self.quiet = False
         self.suspended = False
-        self.books: dict[Callable[[Engine], wire.OrderBookReply], tuple[int, wire.OrderBookReply]] = {}
+        self.books: dict[Callable[[Matcher], wire.OrderBookReply], tuple[int, wire.OrderBookReply]] = {}
         """The last book of each kind and when it was made."""
 
     @property
     def rules(self) -> PairRules:
         return self.engine.rules
 
-    def cached(self, now_ms: int, make: Callable[[Engine], wire.OrderBookReply]) -> wire.OrderBookReply:
+    def cached(self, now_ms: int, make: Callable[[Matcher], wire.OrderBookReply]) -> wire.OrderBookReply:
         """A book made within the last second, or now."""
         made_ms, reply = self.books.get(make, (-CACHE_MS, None))
         if reply is None or now_ms - made_ms >= CACHE_MS:

@@ -9,6 +9,7 @@ from lunomm.market.rules import PairRules
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.ledger import SCALE
 from lunomm.simulator.listing import Listing
+from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.matching import Engine
 from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds
@@ -20,7 +21,9 @@ from lunomm.simulator.venue_specs import MarketSpec
 class Markets:
     """All of them, in the order listed.
 
-    Args: listener: called with the market and each frame of its engine.
+    Args:
+        listener: called with the market and each frame of its engine.
+        make: what matches a market's orders; the simulator's engine where it is not given.
 
     Raises:
         ValueError: two of one name, or amounts finer than the ledger's 18 decimals.
@@ -32,15 +35,16 @@ class Markets:
         ids: OrderIds,
         behaviour: Behaviour,
         listener: Callable[[Listing, MarketFrame], None],
+        make: Callable[[MarketSpec, OrderIds, Behaviour], Matcher] | None = None,
     ) -> None:
         self._behaviour = behaviour
         self._listed: dict[str, Listing] = {}
-        self.engines: dict[str, Engine] = {}
+        self.engines: dict[str, Matcher] = {}
         for spec in specs:
             rules = spec.rules
             if rules.pair in self._listed or _too_fine(rules):
                 raise ValueError(f"{rules.pair}: listed twice, or finer than {SCALE} decimals")
-            engine = Engine(rules, spec.first_sequence, ids, first_trade=spec.first_trade, behaviour=behaviour)
+            engine = (make or _engine)(spec, ids, behaviour)
             self.engines[rules.pair] = engine
             self._listed[rules.pair] = listed = Listing(engine)
             engine.listener = lambda frame, listed=listed: listener(listed, frame)
@@ -74,7 +78,7 @@ class Markets:
         """The named ones, all where none is named; an unknown name is left out."""
         return [market for pair, market in self._listed.items() if not pairs or pair in pairs]
 
-    def book(self, pair: str, now_ms: int, make: Callable[[Engine], wire.OrderBookReply]) -> wire.OrderBookReply:
+    def book(self, pair: str, now_ms: int, make: Callable[[Matcher], wire.OrderBookReply]) -> wire.OrderBookReply:
         """A book made now, or within the last second where that is the behaviour. Raises VenueError: as public."""
         market = self.public(pair)
         return market.cached(now_ms, make) if self._behaviour.cached_book else make(market.engine)
@@ -99,6 +103,10 @@ class Markets:
         if named != (pair, market.rules.base, market.rules.counter) or _too_fine(rules):
             raise ValueError(f"{pair}: these are not rules for this market")
         return market
+
+
+def _engine(spec: MarketSpec, ids: OrderIds, behaviour: Behaviour) -> Matcher:
+    return Engine(spec.rules, spec.first_sequence, ids, first_trade=spec.first_trade, behaviour=behaviour)
 
 
 def _too_fine(rules: PairRules) -> bool:

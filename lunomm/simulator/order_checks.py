@@ -8,7 +8,8 @@ from lunomm.errors import BookError
 from lunomm.market.rules import MarketStatus, PairRules, Side, to_units
 from lunomm.simulator.call_arguments import LimitOrder, MarketOrder
 from lunomm.simulator.ledger import SCALE
-from lunomm.simulator.matching import Engine, TimeInForce
+from lunomm.simulator.matcher import Matcher
+from lunomm.simulator.matching import TimeInForce
 from lunomm.simulator.refusals import refuse
 from lunomm.simulator.visitor_orders import OrderRequest
 
@@ -86,7 +87,7 @@ def limit_order(rules: PairRules, asked: LimitOrder) -> OrderRequest:
     return OrderRequest(rules.pair, side, ticks, lots, tif, post_only, client_order_id, reserve)
 
 
-def stop(request: OrderRequest, engine: Engine, asked: LimitOrder) -> OrderRequest:
+def stop(request: OrderRequest, engine: Matcher, asked: LimitOrder) -> OrderRequest:
     """The order with its checked stop; RELATIVE_LAST_TRADE becomes ABOVE or BELOW here. As it is without a stop.
 
     Raises:
@@ -110,7 +111,7 @@ def stop(request: OrderRequest, engine: Engine, asked: LimitOrder) -> OrderReque
     return request._replace(stop_price=ticks, stop_direction=stop_direction)
 
 
-def market_order(engine: Engine, asked: MarketOrder) -> OrderRequest:
+def market_order(engine: Matcher, asked: MarketOrder) -> OrderRequest:
     """A checked market order, as the immediate-or-cancel order that the book can fill whole right now.
 
     A buy spends its counter_volume to less than one lot of change.

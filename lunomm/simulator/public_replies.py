@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from lunomm.luno.wire import Candle, Candles, MarketInfo, OrderBookReply, PriceVolume, PublicTrade, PublicTrades, Ticker
 from lunomm.market.rules import MarketStatus, Side
-from lunomm.simulator.matching import Engine
+from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.public_tape import DURATIONS_S, PublicTape
 from lunomm.simulator.refusals import refuse
 
@@ -22,7 +22,7 @@ def plain(number: Decimal) -> str:
     return f"{whole}.{frac.rstrip('0').ljust(2, '0')}"
 
 
-def market_info(engine: Engine, *, suspended: bool = False) -> MarketInfo:
+def market_info(engine: Matcher, *, suspended: bool = False) -> MarketInfo:
     """suspended: POSTONLY is said to be a short stop, not one without an end date."""
     rules = engine.rules
     short = suspended and engine.status is MarketStatus.POSTONLY
@@ -41,7 +41,7 @@ def market_info(engine: Engine, *, suspended: bool = False) -> MarketInfo:
     )
 
 
-def ticker(engine: Engine, tape: PublicTape, now_ms: int) -> Ticker:
+def ticker(engine: Matcher, tape: PublicTape, now_ms: int) -> Ticker:
     """timestamp: the last change of the book; an empty side is "0.00"."""
     text = engine.text
     return Ticker(
@@ -55,7 +55,7 @@ def ticker(engine: Engine, tape: PublicTape, now_ms: int) -> Ticker:
     )
 
 
-def orderbook_top(engine: Engine) -> OrderBookReply:
+def orderbook_top(engine: Matcher) -> OrderBookReply:
     """The best hundred prices a side, volumes summed."""
 
     def rows(side: Side) -> list[PriceVolume]:
@@ -65,7 +65,7 @@ def orderbook_top(engine: Engine) -> OrderBookReply:
     return OrderBookReply(engine.timestamp_ms, rows(Side.BID), rows(Side.ASK))
 
 
-def orderbook(engine: Engine) -> OrderBookReply:
+def orderbook(engine: Matcher) -> OrderBookReply:
     """One row an order, without ids."""
 
     def rows(side: Side) -> list[PriceVolume]:
@@ -75,7 +75,7 @@ def orderbook(engine: Engine) -> OrderBookReply:
     return OrderBookReply(engine.timestamp_ms, rows(Side.BID), rows(Side.ASK))
 
 
-def trades(engine: Engine, tape: PublicTape, now_ms: int, since_ms: int | None) -> PublicTrades:
+def trades(engine: Matcher, tape: PublicTape, now_ms: int, since_ms: int | None) -> PublicTrades:
     """Raises VenueError: ErrInvalidArguments, since is more than a day ago."""
     if since_ms is not None and since_ms < now_ms - 86_400_000:
         raise refuse("ErrInvalidArguments", detail="since is more than 24 hours ago")
@@ -94,7 +94,7 @@ def trades(engine: Engine, tape: PublicTape, now_ms: int, since_ms: int | None) 
     )
 
 
-def candles(engine: Engine, tape: PublicTape, since_ms: int, duration_s: int) -> Candles:
+def candles(engine: Matcher, tape: PublicTape, since_ms: int, duration_s: int) -> Candles:
     """Raises VenueError: ErrInvalidArguments, not one of the offered durations."""
     if duration_s not in DURATIONS_S:
         raise refuse("ErrInvalidArguments", detail=f"duration must be one of {', '.join(map(str, DURATIONS_S))}")

@@ -14,7 +14,7 @@ is done to an engine, by whom ever, reaches the accounts concerned through the e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Unpack
 
@@ -28,6 +28,7 @@ from lunomm.simulator.intake import Intake
 from lunomm.simulator.ledger import FeeRates, Ledger
 from lunomm.simulator.listing import Listing
 from lunomm.simulator.markets import Markets
+from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.matching import Engine
 from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
@@ -44,7 +45,9 @@ _FIRST_ACCOUNT_ID = 5_107_320_945_106_870_001
 
 
 class Venue:
-    """Args: source: seeded source of the order ids, e.g. ``random.Random(seed)``.
+    """Args:
+        source: seeded source of the order ids, e.g. ``random.Random(seed)``.
+        make: what matches a market's orders; the simulator's engine where it is not given.
 
     Raises:
         ValueError: two markets or accounts of one name, or amounts finer than the ledger's 18 decimals.
@@ -56,13 +59,14 @@ class Venue:
         accounts: Sequence[AccountSpec],
         source: RandomBits,
         behaviour: Behaviour | None = None,
+        make: Callable[[MarketSpec, OrderIds, Behaviour], Matcher] | None = None,
     ) -> None:
         self.behaviour = behaviour or Behaviour()
         self.ledger = Ledger()
         self._queue: deque[MarketFrame | RawFrame | UserFrame] = deque()
         self._source = source
         ids = OrderIds(source)
-        self._markets = Markets(markets, ids, self.behaviour, self._on_frame)
+        self._markets = Markets(markets, ids, self.behaviour, self._on_frame, make)
         self._desk = Desk(self.ledger, self.behaviour, self._queue.append)
         self._intake = Intake(self._desk, ids, self._markets.engines, self.behaviour)
         self._next_account_id = _FIRST_ACCOUNT_ID
@@ -80,7 +84,14 @@ class Venue:
         return self._desk.owners
 
     def engine(self, pair: str) -> Engine:
-        """Raises KeyError."""
+        """The market's engine. Raises KeyError; TypeError, it is matched by something else."""
+        engine = self._markets[pair].engine
+        if not isinstance(engine, Engine):
+            raise TypeError(f"{pair} has no house")
+        return engine
+
+    def matcher(self, pair: str) -> Matcher:
+        """What matches the market's orders, engine or not. Raises KeyError."""
         return self._markets[pair].engine
 
     def drain(self) -> list[MarketFrame | RawFrame | UserFrame]:
@@ -107,7 +118,7 @@ class Venue:
         """suspended: POSTONLY as a short stop for volatility, which only the list of markets tells apart."""
         market = self._markets[pair]
         market.suspended = suspended
-        market.engine.set_status(now_ms, status)
+        self.engine(pair).set_status(now_ms, status)
 
     def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
         """New scales or limits while the exchange is open: every order, waiting ones too, is cancelled first.
@@ -136,7 +147,7 @@ class Venue:
     def fill_order(self, now_ms: int, owner: str, order_id: str, share: float) -> None:
         """The house takes this share of what is left of a resting order, whoever stands before it; at least one lot."""
         order = self._desk.order(owner, order_id)
-        engine = None if order is None else self._markets.engines[order.request.pair]
+        engine = None if order is None else self.engine(order.request.pair)
         resting = None if engine is None else engine.orders.get(order_id)
         if engine is not None and resting is not None and share > 0:
             engine.reduce(now_ms, order_id, max(1, round(resting.lots * share)), engine.new_id())
@@ -155,7 +166,7 @@ class Venue:
 
     def forward(self, pair: str, raw: str, sequence: int, timestamp_ms: int) -> None:
         """Queue a recorded frame as it is; the engine's sequence goes on from it."""
-        engine = self._markets[pair].engine
+        engine = self.engine(pair)
         engine.sequence = sequence
         engine.timestamp_ms = max(engine.timestamp_ms, timestamp_ms)
         self._queue.append(RawFrame(pair, raw, timestamp_ms))
@@ -290,7 +301,7 @@ class Venue:
         if frame.delete_id is not None:
             self._desk.removed(frame.delete_id, now_ms)
 
-    def _addressed(self, now_ms: int, owner: str, asked: LimitOrder | MarketOrder) -> Engine:
+    def _addressed(self, now_ms: int, owner: str, asked: LimitOrder | MarketOrder) -> Matcher:
         """The market an order is for, once it is in time and names accounts of its owner. Raises VenueError."""
         market = self._markets.private(asked["pair"])
         order_checks.deadline(now_ms, asked.get("timestamp_ms"), asked.get("ttl_ms"))

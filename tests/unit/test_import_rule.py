@@ -63,6 +63,11 @@ PURE_MODULES = (
     "tape/unpack.py",
     "luno/wire.py",
     "luno/wire_rest.py",
+    "tape/paper.py",
+    "tape/paper_market.py",
+    "tape/arrival.py",
+    "tape/bracket.py",
+    "tape/places.py",
 )
 IMPURE = {
     "asyncio", "time", "os", "redis", "httpx", "websockets", "random", "logging", "sqlite3",
