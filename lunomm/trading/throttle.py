@@ -129,7 +129,7 @@ class Throttle:
         at = now.exchange_ns
         if pair not in self._sides or self._sides[pair][0] is not side:
             self._sides[pair] = (side, deque(maxlen=ONE_SIDED + 1))
-            self._rest_until[pair] = at
+            self._rest_until.pop(pair, None)
         orders = self._sides[pair][1]
         while orders and orders[0][0] <= at - ONE_SIDED_NS:
             orders.popleft()
@@ -148,7 +148,10 @@ class Throttle:
     def off(self, pair: str, side: Side, now: Now) -> bool:
         """Whether this side of the pair rests: until ten minutes have passed or the other side fills."""
         last = self._sides.get(pair)
-        return last is not None and last[0] is side and now.exchange_ns < self._rest_until.get(pair, 0)
+        if last is None or last[0] is not side or pair not in self._rest_until:
+            return False
+        # Longer than any rest: it was begun by a clock that was ahead, and has been set back since.
+        return 0 < self._rest_until[pair] - now.exchange_ns <= ONE_SIDED_NS
 
     # --- pace ---
 

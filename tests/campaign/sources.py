@@ -81,9 +81,11 @@ class Sources:
         sides = {order.request.side for order in live}
         if sides:
             self.quotes_at.append(now)
+        # Asked even with nothing live: a gateway that came back meanwhile begins a new absence with its next one.
+        unserved = self._unserved(now)
         if not live:
             return
-        if self._unserved(now):
+        if unserved:
             self._gateway_hurt_s = now
             return
         calm = max(self._started_s + START_S, self.rest_hurt_s + REST_S, self._gateway_hurt_s + 6.0)

@@ -70,6 +70,15 @@ def test_a_fill_of_the_other_side_ends_the_rest() -> None:
     assert not throttle.off("XBTMYR", Side.BID, at(22))
 
 
+def test_no_rest_outlasts_a_clock_that_was_ahead() -> None:
+    throttle, day = Throttle(), 86_400
+    assert not fill_many(throttle, Side.BID, 1, day)
+    assert not throttle.off("XBTMYR", Side.BID, at(0))
+    assert not fill_many(throttle, Side.ASK, ONE_SIDED + 1, day)
+    assert throttle.off("XBTMYR", Side.ASK, at(day + ONE_SIDED + 1))
+    assert not throttle.off("XBTMYR", Side.ASK, at(0))
+
+
 def test_many_fills_of_one_order_are_one() -> None:
     throttle = Throttle()
     for n in range(100):
