@@ -10,11 +10,9 @@ grows beyond its bound.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -30,17 +28,14 @@ from lunomm.tape.lines import (
     Provenance,
     Sidecar,
     StoredFile,
-    frame_line,
-    header_line,
     is_full,
     is_ours,
-    lost_line,
-    own_line,
     sidecar_name,
     snapshot_frame,
     surplus,
     tape_name,
 )
+from lunomm.tape.writer import TapeFile
 
 FLUSH_S: Final = 1.0
 MEGABYTE: Final = 2**20
@@ -56,8 +51,6 @@ GROWS_S: Final = 2 * 86_400.0
 """A file that is not closed and was not touched for so long is a killed recorder's."""
 
 CLOSE_S: Final = 5.0
-_LEVEL: Final = 6
-_GZIP: Final = 31
 
 
 class _Frame(NamedTuple):
@@ -128,7 +121,7 @@ class Recorder:
         self._end = threading.Event()
         self.trouble = ""
         self.wants_snapshot = False
-        self._file: _File | None = None
+        self._file: TapeFile | None = None
         self._own: _Own | None = None
         self._lost = False
         self._number = 0
@@ -213,7 +206,7 @@ class Recorder:
         if isinstance(item, _Own):
             self._own = item
             if self._file is not None:
-                self._file.add_own(item)
+                self._file.add_own(*item)
             return
         if isinstance(item, _Restart):
             self._close("the file was full")
@@ -223,7 +216,7 @@ class Recorder:
             return
         if isinstance(item, _Lost):
             if self._file is not None and not self._lost:
-                self._file.add_lost(item)
+                self._file.add_lost(*item)
             self._lost = True
             return
         self._done += len(item.raw)
@@ -253,14 +246,14 @@ class Recorder:
             continues=self._previous if begun == "book" else None,
             started_ns=now_ns,
         )
-        self._file = _File(self._folder, about)
+        self._file = TapeFile(self._folder, about)
         if self._own is not None:
-            self._file.add_own(self._own._replace(recv_ns=now_ns))
+            self._file.add_own(now_ns, self._own.own)
 
     def _add(self, frame: _Frame) -> None:
         file = self._file
         assert file is not None
-        file.add_frame(frame)
+        file.add_frame(frame.recv_ns, frame.raw, frame.sequence, snapshot=frame.first)
         if not self.wants_snapshot and not frame.first and self._full(frame.recv_ns):
             self.wants_snapshot = True
 
@@ -289,75 +282,6 @@ class Recorder:
         for name in surplus(stored, max(0, self._max_bytes - reserved), growing):
             (self._folder / name).unlink(missing_ok=True)
             (self._folder / sidecar_name(name)).unlink(missing_ok=True)
-
-
-class _File:
-    """One tape under way."""
-
-    def __init__(self, folder: Path, about: Sidecar) -> None:
-        self.path = folder / about.tape
-        self.about = about
-        self.size = 0
-        self._beside = folder / sidecar_name(about.tape)
-        self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        self._digest = hashlib.sha256()
-        self._out = self.path.open("xb", buffering=0)
-        self._pending = False
-        self._note()
-        self._put(header_line(about))
-
-    def add_frame(self, frame: _Frame) -> None:
-        about = self.about
-        about.frames += 1
-        about.snapshots += frame.first
-        about.first_sequence = frame.sequence if about.first_sequence is None else about.first_sequence
-        about.last_sequence, about.ended_ns = frame.sequence, frame.recv_ns
-        self._put(frame_line(frame.recv_ns, frame.raw))
-
-    def add_own(self, item: _Own) -> None:
-        self.about.own_changes += 1
-        self._put(own_line(item.recv_ns, item.own, self.about.rules))
-
-    def add_lost(self, item: _Lost) -> None:
-        self.about.gaps += 1
-        self._put(lost_line(item.recv_ns, item.why))
-
-    def _put(self, line: bytes) -> None:
-        self._pending = True
-        self._out_all(self._deflate.compress(line))
-
-    def flush(self) -> None:
-        """Everything so far into the file as a whole block, readable even if no byte follows."""
-        if self._pending:
-            self._pending = False
-            self._out_all(self._deflate.flush(zlib.Z_SYNC_FLUSH))
-
-    def _out_all(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            written = self._out.write(view)
-            self._digest.update(view[:written])
-            self.size += written
-            view = view[written:]
-
-    def close(self, why: str) -> None:
-        self._out_all(self._deflate.flush(zlib.Z_FINISH))
-        self._out.close()
-        self.about.closed, self.about.ended = True, why
-        self.about.size, self.about.sha256 = self.size, self._digest.hexdigest()
-        self._note()
-
-    def abandon(self) -> None:
-        try:
-            self._out.close()
-        except OSError:
-            return  # said already: it is why the file is abandoned
-
-    def _note(self) -> None:
-        """The sidecar, replaced whole."""
-        fresh = self._beside.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self.about)) + b"\n")
-        fresh.replace(self._beside)
 
 
 def _size(path: Path) -> int:

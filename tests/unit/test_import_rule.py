@@ -34,6 +34,7 @@ RANKS = {
     "cli_operator": 9,
     "cli_research": 9,
     "cli_explain": 9,
+    "cli_tape": 9,
     "cli": 9,
     "__main__": 10,
     "__init__": 10,
@@ -53,6 +54,7 @@ PURE_MODULES = (
     "simulator/fault_actions.py",
     "simulator/frame_faults.py",
     "tape/lines.py",
+    "tape/moments.py",
     "tape/attribution.py",
     "tape/equity.py",
     "tape/lives.py",
@@ -75,7 +77,7 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_market.py", "cli_operator.py", "cli_research.py", "cli_explain.py", "cli_options.py",
+    "cli.py", "cli_market.py", "cli_operator.py", "cli_research.py", "cli_explain.py", "cli_tape.py", "cli_options.py",
     "cli_errors.py", "config.py", "options.py", "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
