@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import typer
 
-from lunomm import __version__, cli_explain, cli_market, cli_operator, cli_research, cli_tape
+from lunomm import __version__, cli_backtest, cli_explain, cli_market, cli_operator, cli_research, cli_tape
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
@@ -353,6 +353,7 @@ def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -
 
 app.add_typer(cli_market.app)
 app.add_typer(cli_operator.app)
+app.add_typer(cli_backtest.app)
 app.add_typer(cli_research.app)
 app.add_typer(cli_explain.app)
 app.add_typer(cli_tape.app)
@@ -433,7 +434,9 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _commands() -> list[str]:
-    parts = (app, cli_market.app, cli_operator.app, cli_research.app, cli_explain.app, cli_tape.app)
+    parts = (
+        app, cli_market.app, cli_operator.app, cli_backtest.app, cli_research.app, cli_explain.app, cli_tape.app,
+    )  # fmt: skip
     known = [info for part in parts for info in part.registered_commands]
     groups = [group.name for part in parts for group in part.registered_groups if isinstance(group.name, str)]
     return [*groups, *(info.name or info.callback.__name__ for info in known if info.callback is not None)]

@@ -199,6 +199,11 @@ class Observer:
     # --- what it looks like ----------------------------------------------------------------------------------------
 
     @property
+    def touch(self) -> FairTouch:
+        """Best prices of the others, as they stand."""
+        return self._touch
+
+    @property
     def state(self) -> BookState:
         """Of the market alone, not of the connection. One-sided without our own orders is one-sided."""
         if self._void is not None:

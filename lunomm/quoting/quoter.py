@@ -238,6 +238,15 @@ class Quoter:
             waits.append(self._reference.stale_in_ns(now))
         return min((now.exchange_ns + wait for wait in waits if wait is not None and wait > 0), default=None)
 
+    def unmoved_by(self, fair_mid: float, now: Now) -> bool:
+        """Whether a tick whose only news is this fair mid (counter per base) would change nothing before `wake_ns`.
+
+        Always False where the quoter prices around anything but the mid.
+        """
+        if self._fair_price is not fair_price.mid or self._reference is not None:
+            return False
+        return all(side.unmoved_by(fair_mid, now.exchange_ns) for side in self._slots.values())
+
     def _look(self, now: Now) -> _Wanted:
         gate = self._switched_off() or self._not_ready(now)
         rules, account, tick = self._rules, self._hold.account, self._fresh.tick

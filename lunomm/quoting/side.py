@@ -162,6 +162,15 @@ class SideState:
             return None
         return due(self._priced, seen, self._age.age_ns(now_ns), self._timing, lot)
 
+    def unmoved_by(self, fair: float, now_ns: int) -> bool:
+        """Whether this fair price cannot change the side before its time: it waits, or stands near enough to it."""
+        if self.intent is None:
+            return any(t is not None and t.left_ns(now_ns) > 0 for t in (self._cooldown, self._hold, self._pace))
+        if self._priced is None:
+            return False
+        near = self._timing.reprice_at * self._priced.half_spread
+        return near == 0.0 or abs(fair - self._priced.fair) <= near
+
     def keeps(self, plan: Plan, why: Due, queue: Queue | None = None, tolerance: Decimal = Decimal(0)) -> bool:
         """Whether the standing intent is as good as ``plan``, and then takes the plan's circumstances for its own.
 

@@ -8,7 +8,7 @@ never held in memory whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -135,11 +135,14 @@ _line = msgspec.json.Decoder(_Line)
 _header = msgspec.json.Decoder(_Header)
 
 
-def read_tape(path: Path, pair: str | None = None) -> Tape:
+def read_tape(
+    path: Path, pair: str | None = None, keep: Callable[[TapeFrame | TapeOwn | TapeLost], None] | None = None
+) -> Tape:
     """Check a tape from start to end.
 
     Args:
         pair: the pair the caller expects; needed for a plain file, which does not say.
+        keep: is given every item on the way, for who needs them all at once; what raises makes them void.
 
     Raises:
         UsageError: code TAPE_MISSING, TAPE_EMPTY, TAPE_FOREIGN (not a tape), TAPE_DAMAGED (a bad line before the last),
@@ -154,7 +157,7 @@ def read_tape(path: Path, pair: str | None = None) -> Tape:
     rules = header.rules if header is not None and header.rules is not None else infer_rules(_frames(path), name)
     if rules.pair != name:
         raise UsageError(f"{path} is a tape of {name[:20]} with rules of {rules.pair[:20]}", code="TAPE_FOREIGN")
-    return _check(path, rules, header)
+    return _check(path, rules, header, keep)
 
 
 def _first(path: Path) -> _Header | None:
@@ -174,7 +177,9 @@ def _first(path: Path) -> _Header | None:
     raise UsageError(f"{path} is empty", code="TAPE_EMPTY")
 
 
-def _check(path: Path, rules: PairRules, header: _Header | None) -> Tape:
+def _check(
+    path: Path, rules: PairRules, header: _Header | None, keep: Callable[[TapeFrame | TapeOwn | TapeLost], None] | None
+) -> Tape:
     frames = losses = 0
     started = ended = None
     torn: str | None = None
@@ -200,6 +205,8 @@ def _check(path: Path, rules: PairRules, header: _Header | None) -> Tape:
         losses += isinstance(item, TapeLost)
         started = item.recv_ns if started is None else started
         ended = item.recv_ns if ended is None else max(ended, item.recv_ns)
+        if keep is not None:
+            keep(item)
     if not frames or started is None or ended is None:
         if pending is not None:
             raise pending

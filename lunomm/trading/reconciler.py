@@ -138,9 +138,9 @@ class Reconciler:
             self._clean.get(pair, 0) >= CLEAN_LISTINGS for pair in self.desks
         )  # fmt: skip
 
-    def wake_ns(self, now: Now) -> int:
-        """Own monotonic time of the next step, if nothing happens before."""
-        times = [now.mono_ns + IDLE_NS]
+    def wake_ns(self, now: Now, idle_ns: int = IDLE_NS) -> int:
+        """Own monotonic time of the next step, if nothing happens before; ``idle_ns``: longest sleep."""
+        times = [now.mono_ns + idle_ns]
         for desk in self.desks.values():
             chores = [
                 desk.working.trades,

@@ -31,7 +31,7 @@ def calibration_svg(
         path: volatility row by row.
     """
     known = params.estimates
-    panels = [_intensity(fit, reached), _volatility(path)]
+    panels = [intensity_panel(fit, reached), _volatility(path)]
     if len(hours) > 1:
         panels.append(_flow(hours))
     depth = bp(inverse_kappa(known.kappa, params.mid), 1)
@@ -43,7 +43,8 @@ def calibration_svg(
     return svg(f"{params.pair} calibration", panels, subtitle=subtitle)
 
 
-def _intensity(fit: Fit | None, reached: Sequence[ReachPoint]) -> Panel:
+def intensity_panel(fit: Fit | None, reached: Sequence[ReachPoint]) -> Panel:
+    """The empirical intensity against its fit (relative to the mid; None where there is none)."""
     series: list[Series] = []
     if fit is not None and reached:
         distances = np.linspace(0.0, reached[-1].distance, DISTANCES)

@@ -18,6 +18,7 @@ RANKS = {
     "trading": 3,
     "luno": 4,
     "options": 4,
+    "backtest_options": 5,
     "dotenv_file": 4,
     "redis_address": 5,
     "config": 5,
@@ -32,6 +33,7 @@ RANKS = {
     "cli_errors": 8,
     "cli_market": 9,
     "cli_operator": 9,
+    "cli_backtest": 9,
     "cli_research": 9,
     "cli_explain": 9,
     "cli_tape": 9,
@@ -45,6 +47,13 @@ FORBIDDEN_PAIRS = {("views", "bus"), ("views", "commands"), ("market", "quoting"
 
 PURE_FOLDERS = ("market", "quoting", "trading")
 PURE_MODULES = (
+    "tape/backtest.py",
+    "tape/lane.py",
+    "tape/counterparty.py",
+    "tape/latency.py",
+    "tape/trial.py",
+    "tape/decoded.py",
+    "tape/without_own.py",
     "simulator/matching.py",
     "simulator/ledger.py",
     "simulator/venue.py",
@@ -77,8 +86,9 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_market.py", "cli_operator.py", "cli_research.py", "cli_explain.py", "cli_tape.py", "cli_options.py",
-    "cli_errors.py", "config.py", "options.py", "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
+    "cli.py", "cli_market.py", "cli_operator.py", "cli_backtest.py", "cli_research.py", "cli_explain.py", "cli_tape.py",
+    "cli_options.py", "cli_errors.py", "config.py", "options.py", "backtest_options.py", "dotenv_file.py",
+    "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 

@@ -1,0 +1,217 @@
+"""A tape through the whole of what trades: the book's observer, and lanes of quoter, gateway and paper venue (pure).
+
+One time-line, ours: a frame is here when its recorder received it, or no sooner than one way after the exchange's own
+time. Within it the venue's clock decides which frames an order stands behind (`tape.counterparty`). No wall clock, no
+threads, no dictionary order: the same tape and options give the same actions to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from lunomm.errors import MarketDataError
+from lunomm.market.book import Applied
+from lunomm.market.clock import Now
+from lunomm.market.events import BookSnapshot, BookUpdate
+from lunomm.market.observer import Observer
+from lunomm.market.own import OwnIntent
+from lunomm.market.records import BookState, GridRow, Level, OwnOrder, TakerOrder, Tick
+from lunomm.market.rules import PairRules, Side
+from lunomm.tape.attribution import MarketPath
+from lunomm.tape.lane import Lane
+from lunomm.tape.without_own import WithoutOwn
+
+MS: Final = 1_000_000
+
+Feed = Callable[[BookSnapshot | BookUpdate, Applied | None], None]
+
+
+class Backtest:
+    """One pair.
+
+    Args:
+        back_ns: the way of the market's messages to us, where the tape does not say when they arrived.
+        own: ids of our own orders in the recording; the lanes' venue must not know them.
+    """
+
+    def __init__(self, rules: PairRules, observer: Observer, back_ns: int, own: frozenset[str] = frozenset()) -> None:
+        self.rules, self.observer = rules, observer
+        self._without = WithoutOwn(rules, own) if own else None
+        self.book = observer.book if self._without is None else self._without.book
+        """The market that the lanes' venue reads."""
+        self.path = MarketPath(rules)
+        """The others' best prices by the exchange's clock."""
+        self.frames = self.gaps = 0
+        self.takers: list[TakerOrder] = []
+        self.rows: list[GridRow] = []
+        self.now_ns = 0
+        self.exchange_ns = 0
+        self._back_ns = back_ns
+        self._lanes: list[tuple[Lane, Feed, Callable[[], None]]] = []
+        self._beat = 0
+        self._lag_ns = 0
+        self._state = observer.state
+        self._touch = observer.touch
+        self.fair_before: dict[int, float] = {}
+        """Fair mid just before the first frame with trades of each of the exchange's milliseconds."""
+        self.first_mid: float | None = None
+        self.last_mid: float | None = None
+        self.begin: Callable[[int], None] | None = None
+        """Is called with our time of the first snapshot, when the book has it."""
+
+    def add(self, lane: Lane, feed: Feed, lost: Callable[[], None]) -> None:
+        """Let a lane take part. feed: its venue's ear for the market's frames; lost: for the loss of the stream."""
+        self._lanes.append((lane, feed, lost))
+
+    @property
+    def lanes(self) -> list[Lane]:
+        return [lane for lane, _, _ in self._lanes]
+
+    # --- the tape -----------------------------------------------------------------------------------------------------
+
+    def frame(self, recv_ns: int, event: BookSnapshot | BookUpdate) -> None:
+        """One frame of the market."""
+        at_ns = event.exchange_ns
+        now_ns = max(recv_ns, at_ns + self._back_ns, self.now_ns)
+        for lane, _, _ in self._lanes:
+            if lane.next_ns < now_ns:
+                lane.run_before(now_ns)
+            arrival = lane.venue.next_arrival_ns
+            if arrival is not None and arrival // MS < at_ns // MS:
+                lane.venue.arrive_before(at_ns)
+        self.now_ns, self._lag_ns = now_ns, now_ns - at_ns
+        observer, before = self.observer, self._touch
+        try:
+            applied = None
+            if isinstance(event, BookSnapshot):
+                observer.on_snapshot(event, Now(now_ns, now_ns))
+            else:
+                applied = observer.on_update(event, Now(now_ns, now_ns))
+        except MarketDataError as error:
+            if error.code != "NO_SNAPSHOT":
+                self._lose(now_ns)
+            return
+        if self.begin is not None:
+            begin, self.begin = self.begin, None
+            begin(now_ns)
+        self.frames += 1
+        self.exchange_ns = max(self.exchange_ns, at_ns)
+        if self._without is None:
+            for lane, feed, _ in self._lanes:
+                feed(event, applied)
+                lane.hear(now_ns)
+        elif not self._feed_without(event, applied, now_ns):
+            return
+        if applied is not None and applied.trades:
+            mid = before.mid(self.rules)
+            if mid is not None:
+                # The first of a millisecond is the one before all of it.
+                self.fair_before.setdefault(at_ns // MS, mid)
+            self._collect()
+        if observer.touch != before or observer.state is not self._state:
+            self._moved(now_ns)
+
+    def own(self, recv_ns: int, own: Sequence[OwnIntent]) -> None:
+        """From here on these are our own recorded orders."""
+        self._pass(recv_ns)
+        self.observer.set_own(own)
+        if self.observer.touch != self._touch:
+            self._moved(self.now_ns)
+
+    def lost(self, recv_ns: int, why: str) -> None:
+        """The recorder lost the stream."""
+        self._pass(recv_ns)
+        self.observer.on_lost(Now(self.now_ns, self.now_ns), why)
+        self._lose(self.now_ns)
+
+    def finish(self) -> None:
+        """The tape is over: every lane is taken down as at the end of a session."""
+        self.path.end(self.exchange_ns)
+        for lane, _, _ in self._lanes:
+            lane.run_before(self.now_ns + 1)
+            lane.stop(self.now_ns + 1)
+        self.observer.finish()
+        self._collect()
+
+    def look(self, now: Now) -> Tick:
+        """The market's picture for a lane."""
+        self._beat += 1
+        return self.observer.tick(
+            now, beat=self._beat, wall_ms=now.exchange_ns / MS, stream_age_ms=None, lag_ms=self._lag_ns / MS
+        )
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _feed_without(self, event: BookSnapshot | BookUpdate, applied: Applied | None, now_ns: int) -> bool:
+        """The lanes' venue sees the market without our orders of then; False where that is no book."""
+        assert self._without is not None
+        try:
+            for taken in self._without.take(event, applied, self.observer.book):
+                for lane, feed, _ in self._lanes:
+                    feed(taken.event, taken.applied)
+                    lane.hear(now_ns)
+        except MarketDataError as error:
+            self.observer.on_lost(Now(now_ns, now_ns), str(error))
+            self._lose(now_ns)
+            return False
+        return True
+
+    def _pass(self, recv_ns: int) -> None:
+        now_ns = max(recv_ns, self.now_ns)
+        for lane, _, _ in self._lanes:
+            lane.run_before(now_ns)
+        self.now_ns = now_ns
+
+    def _moved(self, now_ns: int) -> None:
+        """The touch or the state is another: lanes that care look."""
+        touch, state = self.observer.touch, self.observer.state
+        changed, self._state, self._touch = state is not self._state, state, touch
+        if state is BookState.RESYNC or state is BookState.CROSSED:
+            self.path.lose(max(self.exchange_ns, self.path.end_ns or 0))
+        else:
+            self.path.add(self.exchange_ns, touch.bid, touch.ask)
+        mid = touch.mid(self.rules)
+        if mid is not None:
+            self.last_mid = mid
+            self.first_mid = mid if self.first_mid is None else self.first_mid
+        for lane, _, _ in self._lanes:
+            if changed or mid is None:
+                lane.stir(now_ns)
+            else:
+                lane.heed(mid, now_ns)
+        self._collect()
+
+    def _lose(self, now_ns: int) -> None:
+        self.gaps += 1
+        for _, _, lost in self._lanes:
+            lost()
+        self._moved(now_ns)
+
+    def _collect(self) -> None:
+        for record in self.observer.drain():
+            if isinstance(record, TakerOrder):
+                self.takers.append(record)
+            else:
+                self.rows.append(record)
+
+
+def with_own(tick: Tick, own: list[OwnOrder]) -> None:
+    """Show a lane's orders in the picture as a venue that holds them would: in their list, and in the ladder."""
+    tick.own = own
+    for side in {order.side for order in own}:
+        ladder = tick.bids if side is Side.BID else tick.asks
+        ours: dict[Decimal, Decimal] = {}
+        for order in own:
+            if order.side is side:
+                ours[order.price] = ours.get(order.price, Decimal(0)) + order.volume
+        rows = {level.price: level.volume for level in ladder}
+        for price, volume in ours.items():
+            rows[price] = rows.get(price, Decimal(0)) + volume
+        best = sorted(rows, reverse=side is Side.BID)[: max(len(ladder), 1)]
+        levels = [Level(price, rows[price]) for price in best]
+        if side is Side.BID:
+            tick.bids = levels
+        else:
+            tick.asks = levels

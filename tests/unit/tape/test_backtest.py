@@ -1,0 +1,144 @@
+"""The driver: the same as the matching engine at equal latency, the same twice, and honest about gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import virtual_market as vm
+
+from lunomm.market.book import Book
+from lunomm.market.events import BookSnapshot
+from lunomm.market.own import OwnIntent
+from lunomm.market.rules import PairRules
+from lunomm.quoting.quoter_options import QuoterOptions
+from lunomm.simulator.profiles import WALLET
+from lunomm.tape.decoded import Decoded, Frame
+from lunomm.tape.latency import Fixed
+from lunomm.tape.reader import TapeFrame, TapeLost, TapeOwn
+from lunomm.tape.trial import BASELINE, STRATEGY, Setup, run_trial
+
+MS = 1_000_000
+SETUP = Setup(
+    quoter=QuoterOptions(**vm.QUOTING), one_way_ms=7, epoch_ms=vm.START_NS // MS,
+    base=WALLET["XBT"], counter=WALLET["MYR"], baseline=False,
+)  # fmt: skip
+
+
+def decoded(tape: Iterable[vm.Item]) -> Decoded:
+    """As read from a file."""
+    kept = Decoded()
+    for recv_ns, item in tape:
+        if isinstance(item, tuple) and (not item or isinstance(item[0], OwnIntent)):
+            kept.keep(TapeOwn(recv_ns, item))  # type: ignore[arg-type]
+        else:
+            kept.keep(TapeFrame(recv_ns, "", item))  # type: ignore[arg-type]
+    return kept
+
+
+@pytest.fixture(scope="module")
+def session() -> vm.Session:
+    return vm.run(3, 150, Fixed(7))
+
+
+@pytest.mark.parametrize(
+    ("seed", "one_way_ms", "profile", "options", "fills"),
+    [
+        (3, 7, "theory", {}, 5),
+        (1, 50, "theory", {}, 5),
+        (11, 20, "theory", {"levels": 3}, 5),
+        (12, 20, "XBTZAR", {}, 0),
+    ],
+)
+def test_backtest_and_simulation_of_one_seed_trade_the_same(
+    seed: int, one_way_ms: int, profile: str, options: dict[str, int], fills: int
+) -> None:
+    truth = vm.run(seed, 150, Fixed(one_way_ms), profile, **options)
+    lane = vm.replayed(truth, Fixed(one_way_ms), **options)
+    told = list(vm.told(lane))
+    assert told == list(vm.told(truth.lane))
+    assert len(lane.record.placed) >= 2 * fills and len(lane.record.entries) >= fills
+
+
+def test_the_same_tape_gives_the_same_report_twice_and_other_options_another(session: vm.Session) -> None:
+    tape = decoded(session.tape)
+    once, again = (run_trial(session.rules, tape, SETUP, own=frozenset(tape.own)) for _ in range(2))
+    assert once.digest == again.digest
+    assert once == again
+    assert len(once.strategy.fills) > 3
+    # The session's own orders are out of it: the backtest of its very options is the session.
+    assert [(fill.client_order_id, fill.volume) for fill in once.strategy.fills] == [
+        (entry.client_order_id, entry.volume)  # type: ignore[union-attr]
+        for entry in session.lane.record.entries
+    ]
+    wider = replace(SETUP, quoter=replace(SETUP.quoter, min_spread=0.004))
+    other = run_trial(session.rules, tape, wider, own=frozenset(tape.own))
+    assert other.digest != once.digest
+    assert len(other.strategy.fills) < len(once.strategy.fills)
+
+
+def test_the_baseline_beside_it_changes_nothing_and_has_no_skew(session: vm.Session) -> None:
+    tape = decoded(session.tape)
+    alone = run_trial(session.rules, tape, SETUP, own=frozenset(tape.own))
+    both = run_trial(session.rules, tape, replace(SETUP, baseline=True), own=frozenset(tape.own))
+    assert [lane.name for lane in both.lanes] == [STRATEGY, BASELINE]
+    assert both.strategy == alone.strategy
+    quoted = both.lanes[1].quoted
+    pairs = [(b, a) for b, a in zip(quoted.bid, quoted.ask, strict=True) if b is not None and a is not None]
+    assert pairs
+    # 10 bp a side of one mid, rounded outward.
+    assert all(0.00199 < (ask - bid) / ((ask + bid) / 2) < 0.00201 for bid, ask in pairs)
+
+
+def test_the_fills_lie_in_the_bracket_and_the_account_adds_up(session: vm.Session) -> None:
+    tape = decoded(session.tape)
+    found = run_trial(session.rules, tape, SETUP, own=frozenset(tape.own)).strategy
+    assert found.attribution is not None
+    pessimistic, queue, optimistic = found.bracket_base
+    assert pessimistic <= queue <= optimistic
+    assert queue == sum((fill.volume for fill in found.fills), Decimal(0))
+    pnl = found.attribution.pnl
+    assert pnl.total == pnl.spread + pnl.inventory - pnl.fees
+    assert found.attribution.marked == len(found.fills)
+
+
+def test_nothing_is_quoted_or_filled_while_the_tape_knows_nothing(session: vm.Session) -> None:
+    """Ten seconds before the gap's end the book is void: orders go down, and come back after the next snapshot."""
+    items = list(decoded(session.tape))
+    at = next(i for i, item in enumerate(items) if item.recv_ns > vm.START_NS + 110 * 10**9)
+    lost_ns, back_ns = items[at].recv_ns, items[at].recv_ns + 15 * 10**9
+    kept = Decoded()
+    _keep(kept, items[:at], session.rules)
+    kept.keep(TapeLost(lost_ns, "the line was cut"))
+    without = [item for item in items[at:] if item.recv_ns >= back_ns]
+    kept.keep(TapeFrame(back_ns, "", _snapshot_at(session, items, back_ns)))
+    _keep(kept, without, session.rules)
+    outcome = run_trial(session.rules, kept, SETUP)
+    assert outcome.gaps == 1
+    down_ns = lost_ns + 2 * 10**9
+    for fill in outcome.strategy.fills:
+        assert not down_ns <= fill.ts_ms * MS < back_ns
+    quoted = outcome.strategy.quoted
+    inside = [bid for ns, bid in zip(quoted.ts_ns, quoted.bid, strict=True) if lost_ns + MS <= ns < back_ns]
+    assert inside == [] or set(inside) == {None}
+    assert any(ns >= back_ns and bid is not None for ns, bid in zip(quoted.ts_ns, quoted.bid, strict=True))
+
+
+def _keep(kept: Decoded, items: Iterable[object], rules: PairRules) -> None:
+    for item in items:
+        if isinstance(item, Frame):
+            kept.keep(TapeFrame(item.recv_ns, "", item.event))
+
+
+def _snapshot_at(session: vm.Session, items: Iterable[object], at_ns: int) -> BookSnapshot:
+    book = Book(session.rules)
+    for item in items:
+        if not isinstance(item, Frame) or item.recv_ns >= at_ns:
+            continue
+        if isinstance(item.event, BookSnapshot):
+            book.load(item.event)
+        else:
+            book.apply(item.event)
+    return book.snapshot()
