@@ -127,6 +127,7 @@ Depth = Annotated[int, _whole("--depth", "levels published and used", BOOK)]
 AuditEvery = Annotated[float, _float("--audit-s", "compare with the exchange's list so often, s; 0 never", BOOK)]
 Record = Annotated[Path | None, _text("--record", "write tapes into this folder", BOOK, "DIR")]
 NoRecord = Annotated[bool, _flag("--no-record", "write no tapes")]
+Into = Annotated[Path | None, _text("--into", "folder [default: tapes in the state folder]", BOOK, "DIR")]
 RecordMax = Annotated[float, _float("--record-max-mb", "of all tapes there; the oldest go first", BOOK)]
 
 Tape = Annotated[Path | None, _text("--tape", "recorded frames instead of a live market", metavar="FILE")]

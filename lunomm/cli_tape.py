@@ -26,6 +26,33 @@ tapes = typer.Typer(no_args_is_help=True)
 app.add_typer(tapes, name="tape", help="Recordings: what is on them, whether they are whole.", rich_help_panel=TAPES)
 
 
+@app.command(rich_help_panel=TAPES)
+def record(
+    pairs: o.Pairs = None,
+    into: o.Into = None,
+    record_max_mb: o.RecordMax = 2048.0,
+    mode: o.Mode = None,
+    url: o.Url = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """Records markets into tapes, and does nothing else; `book` and `up` record as well."""
+    import asyncio
+
+    from lunomm import config as c
+
+    env = c.environment()
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
+    folder = into or common.state_dir / "tapes"
+    options = c.BookOptions(audit_s=0.0, record=folder, record_max_mb=record_max_mb)
+    names = c.parse_pairs(pairs, env)
+    from lunomm.commands.piece import run_again
+    from lunomm.commands.record import run
+
+    asyncio.run(run_again(lambda now: run(now, names, options), common))
+
+
 @tapes.command()
 def info(files: Files, pair: OfPair = None, json: o.PlainJson = False, debug: o.PlainDebug = False) -> None:
     """What is on a tape: market, times, frames, trades, where it comes from."""

@@ -38,13 +38,20 @@ Loops = Callable[["Feed"], list[tuple[str, Coroutine[Any, Any, None]]]]
 
 
 async def keep(
-    piece: Piece, slot: Slot, loops: Loops, renew: Callable[[Feed], Awaitable[Feed]], *, alone: bool
+    piece: Piece,
+    slot: Slot,
+    loops: Loops,
+    renew: Callable[[Feed], Awaitable[Feed]],
+    *,
+    alone: bool,
+    publish: bool = True,
 ) -> None:
     """Run every loop of one pair; when one raises, all end, and after a pause start over with a feed made anew.
 
     Args:
         renew: a feed in place of one that failed, with the venue's rules as they are now.
         alone: there is no other pair to go on with: raise instead.
+        publish: tell the readers of LOB that the pair stands still.
 
     Raises:
         CredentialsError: the key is refused, which is every pair's trouble.
@@ -58,7 +65,7 @@ async def keep(
             raise error
         slot.failures = 1 if loop.time() - started > GOOD_S else slot.failures + 1
         while True:
-            await _failed(piece, slot, error)
+            await _failed(piece, slot, error, publish=publish)
             await asyncio.sleep(slot.pause_s())
             try:
                 slot.feed = await renew(slot.feed)
@@ -82,12 +89,14 @@ async def _until_one_raises(name: str, slot: Slot, loops: Loops) -> Exception:
     raise AssertionError("a pair's loops have no end")
 
 
-async def _failed(piece: Piece, slot: Slot, error: Exception) -> None:
+async def _failed(piece: Piece, slot: Slot, error: Exception, *, publish: bool) -> None:
     """Say it where people and consumers look: stderr, the screen, and a tick that nobody trades on."""
     what = str(error) if isinstance(error, LunommError) else f"{type(error).__name__}: {error}"
     text = f"{slot.pair} failed: {what[:200]}. It starts over in {slot.pause_s():g} s; the other pairs go on"
     say(text)
     slot.feed.fail(text)
+    if not publish:
+        return
     try:
         await piece.bus.publish(LOB, slot.feed.tick())
     except BusError as gone:

@@ -164,6 +164,12 @@ class Recorder:
         file = self._file
         return None if file is None else file.path
 
+    @property
+    def size(self) -> int:
+        """Bytes of it on the disk."""
+        file = self._file
+        return 0 if file is None else file.size
+
     def close(self) -> None:
         """Write what is left and end the file; waits for a few seconds at most."""
         self._end.set()
