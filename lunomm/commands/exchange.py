@@ -315,7 +315,7 @@ class _Watch:
             running_s=time.monotonic() - self._started,
             streams=self._server.streams.open,
             calls=self._server.calls,
-            calls_used=round(self._server.budgets.used(time.monotonic_ns())),
+            calls_used=self._server.budgets.used(time.monotonic_ns()),
             slow_clients=self._server.streams.slow,
             markets=tuple(self._market(pair) for pair in self._exchange.pairs),
             maker_fee=rates.maker,
@@ -329,8 +329,8 @@ class _Watch:
         keys = self._exchange.keys.of(owner)
         market, user = self._server.streams.of(owner)
         orders = self._exchange.venue.orders(owner, live=True)
-        used = max((self._server.budgets.used_by(f"key {key}", now_ns) for key in keys), default=0.0)
-        return VisitorRow(owner, len(keys), market, user, len(orders), self._filled_by.get(owner, 0), round(used))
+        used = max((self._server.budgets.used_by(f"key {key}", now_ns) for key in keys), default=0)
+        return VisitorRow(owner, len(keys), market, user, len(orders), self._filled_by.get(owner, 0), used)
 
     def _market(self, pair: str) -> MarketRow:
         venue = self._exchange.venue

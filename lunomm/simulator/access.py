@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+from collections import deque
 from urllib.parse import urlsplit
 
 CALLS_PER_MINUTE = 300
 _MINUTE_NS = 60_000_000_000
+_SECOND_NS = 1_000_000_000
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "ip6-localhost"}
 
 
@@ -55,11 +57,16 @@ def is_loopback_origin(origin: str) -> bool:
 
 
 class CallBudgets:
-    """One token bucket for each key: full at 300, refilled within a minute. Times are monotonic ns."""
+    """One token bucket for each key: full at 300, refilled within a minute. Times are monotonic ns.
+
+    What a bucket has left says little about how busy its key is: a client of 200 calls a minute always finds it full.
+    So the calls of the last 60 s are counted beside it, by the second.
+    """
 
     def __init__(self, per_minute: int = CALLS_PER_MINUTE) -> None:
         self._capacity = per_minute
         self._buckets: dict[str, tuple[float, int]] = {}
+        self._calls: dict[str, deque[tuple[int, int]]] = {}
 
     def take(self, who: str, now_ns: int) -> bool:
         """Take one call; False when none is left."""
@@ -67,17 +74,21 @@ class CallBudgets:
         tokens = min(float(self._capacity), tokens + (now_ns - then) / _MINUTE_NS * self._capacity)
         allowed = tokens >= 1.0
         self._buckets[who] = (tokens - 1.0 if allowed else tokens, now_ns)
+        self._count(who, now_ns // _SECOND_NS)
         return allowed
 
-    def used_by(self, who: str, now_ns: int) -> float:
-        """Calls of one not yet refilled."""
-        tokens, then = self._buckets.get(who, (float(self._capacity), now_ns))
-        return self._capacity - min(float(self._capacity), tokens + (now_ns - then) / _MINUTE_NS * self._capacity)
+    def _count(self, who: str, second: int) -> None:
+        calls = self._calls.setdefault(who, deque(maxlen=60))
+        if calls and calls[-1][0] == second:
+            calls[-1] = (second, calls[-1][1] + 1)
+        else:
+            calls.append((second, 1))
 
-    def used(self, now_ns: int) -> float:
-        """Calls of the busiest key not yet refilled."""
-        left = [
-            min(float(self._capacity), tokens + (now_ns - then) / _MINUTE_NS * self._capacity)
-            for tokens, then in self._buckets.values()
-        ]
-        return self._capacity - min(left, default=float(self._capacity))
+    def used_by(self, who: str, now_ns: int) -> int:
+        """Calls of one in the last 60 s, refused ones too."""
+        first = now_ns // _SECOND_NS - 60
+        return sum(count for second, count in self._calls.get(who, ()) if second > first)
+
+    def used(self, now_ns: int) -> int:
+        """Calls of the busiest key in the last 60 s."""
+        return max((self.used_by(who, now_ns) for who in self._calls), default=0)

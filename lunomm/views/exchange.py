@@ -18,6 +18,7 @@ from lunomm.views.text import UNKNOWN, age, number, percent, safe
 TWO_COLUMNS = 70
 NARROW = 48
 ROOMY = 100
+CALLS = "calls/60 s of 300"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class MarketRow:
 class VisitorRow:
     """One account. keys: good ones. market_streams, user_streams: open now. orders: working. filled: at least in part.
 
-    calls_used: by the busiest of its keys, of 300 a minute.
+    calls_used: by the busiest of its keys in the last 60 s; its budget is 300.
     """
 
     owner: str
@@ -74,7 +75,7 @@ class FaultRow:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeView:
-    """One exchange at one instant. calls_used: of the budget of 300 a minute. profile None: a tape."""
+    """One exchange at one instant. calls_used: by the busiest key in the last 60 s. profile None: a tape."""
 
     url: str
     run_id: str
@@ -144,7 +145,7 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     ]
     visitors: list[Fact] = [
         ("streams", f"{view.streams} open"),
-        ("calls", f"{number(view.calls)}, {view.calls_used} of 300 a minute"),
+        ("calls/60 s", f"{view.calls_used} of 300, {number(view.calls)} in all"),
         ("orders", f"{sum(row.orders for row in view.markets)} working"),
         ("too slow", f"{view.slow_clients} dropped", palette.WARN if view.slow_clients else palette.PLAIN),
     ]
@@ -204,10 +205,10 @@ def _visitors(rows: Sequence[VisitorRow], width: int) -> Table:
         "user streams",
         "orders",
         "filled",
-        "calls of 300/min",
+        CALLS,
     )
     if width < TWO_COLUMNS:
-        names = ("account", "orders", "calls of 300/min")
+        names = ("account", "orders", CALLS)
     table = _grid(names)
     for row in rows:
         near = palette.WARN if row.calls_used >= 240 else palette.PLAIN
@@ -218,7 +219,7 @@ def _visitors(rows: Sequence[VisitorRow], width: int) -> Table:
             "user streams": Text(number(row.user_streams)),
             "orders": Text(number(row.orders), palette.OWN if row.orders else palette.PLAIN),
             "filled": Text(number(row.filled)),
-            "calls of 300/min": Text(number(row.calls_used), near),
+            CALLS: Text(number(row.calls_used), near),
         }
         table.add_row(*[cells[name] for name in names])
     return table

@@ -57,8 +57,16 @@ def test_three_hundred_a_minute_then_five_a_second() -> None:
     assert all(budgets.take("a", 0) for _ in range(300))
     assert not budgets.take("a", 0)
     assert budgets.take("b", 0)
-    assert budgets.used(0) == 300
+    assert budgets.used(0) == budgets.used_by("a", 0) == 301
     assert [budgets.take("a", S) for _ in range(6)] == [True] * 5 + [False]
-    assert budgets.used(61 * S) == 0
+    assert (budgets.used(59 * S), budgets.used(60 * S), budgets.used(61 * S)) == (307, 6, 0)
+    assert (budgets.used_by("b", S), budgets.used_by("nobody", S)) == (1, 0)
     assert all(budgets.take("a", 3600 * S) for _ in range(300))
     assert not budgets.take("a", 3600 * S)
+
+
+def test_a_client_within_its_budget_is_seen_at_work() -> None:
+    """Its bucket is full whenever one looks; its calls are not none."""
+    budgets = CallBudgets()
+    assert all(budgets.take("a", at * S) for at in range(0, 120, 2))
+    assert budgets.used_by("a", 119 * S) == 30

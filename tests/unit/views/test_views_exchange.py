@@ -52,7 +52,7 @@ def test_at_80_columns(view: ExchangeView) -> None:
         "seed 1",
         "300,015",
         "2 working",
-        "17 of 300 a minute",
+        "calls/60 s 17 of 300",
         "2.50 %/day",
         "10.0 bp",
         "0.00 %",
