@@ -119,7 +119,7 @@ def backtest(
     fair_price: FairPrice = "mid",
     levels: Levels = 1,
     level_spacing: Spacing = None,
-    update_balance_interval_s: BalanceEvery = 2.0,
+    update_balance_interval_s: BalanceEvery = 30.0,
     max_position: MaxPosition = None,
     max_order_value: MaxOrderValue = None,
     max_daily_loss: MaxDailyLoss = None,

@@ -26,7 +26,7 @@ from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate
 from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveResume, SaveUpdate
 from lunomm.trading.orders import Amounts, Order
 from lunomm.trading.restored import Restored, RestoredPair
-from lunomm.trading.working import REMEMBER_MS
+from lunomm.trading.shared import REMEMBER_MS
 
 T = TypeVar("T")
 

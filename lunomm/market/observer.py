@@ -67,6 +67,8 @@ class Observer:
         self.fills = 0
         """Fills seen so far; ``takers`` counts the taker orders they belong to."""
         self.takers = 0
+        self.rows_seen = 0
+        """Grid rows so far: the estimates change with each."""
         self.doubt = ""
         """Why the book is not to be believed although it seems whole; set by whoever found out."""
         self._why = "no snapshot yet"
@@ -365,6 +367,7 @@ class Observer:
             self._calibrator.on_row(row)
             self._records.append(row)
             self._estimates = None
+            self.rows_seen += 1
 
     def _trades_per_minute(self) -> float | None:
         """Taker orders over the lookback, or since the start while that is shorter; ``None`` in the first second."""

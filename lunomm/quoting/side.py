@@ -166,8 +166,8 @@ class SideState:
         """Whether this fair price cannot change the side before its time: it waits, or stands near enough to it."""
         if self.intent is None:
             return any(t is not None and t.left_ns(now_ns) > 0 for t in (self._cooldown, self._hold, self._pace))
-        if self._priced is None:
-            return False
+        if self._priced is None or self._age is None or self._age.age_ns(now_ns) >= self._timing.refresh_ns:
+            return False  # it may change at any time
         near = self._timing.reprice_at * self._priced.half_spread
         return near == 0.0 or abs(fair - self._priced.fair) <= near
 

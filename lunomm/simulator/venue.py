@@ -94,6 +94,11 @@ class Venue:
         """What matches the market's orders, engine or not. Raises KeyError."""
         return self._markets[pair].engine
 
+    @property
+    def waiting(self) -> bool:
+        """Whether `drain` would return anything."""
+        return bool(self._queue)
+
     def drain(self) -> list[MarketFrame | RawFrame | UserFrame]:
         """Everything to be sent since the last call, in order; all but UserFrame have ``pair`` and ``raw``."""
         frames = list(self._queue)

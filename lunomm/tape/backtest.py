@@ -9,23 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from lunomm.errors import MarketDataError
-from lunomm.market.book import Applied
+from lunomm.market.book import Applied, Book
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.own import OwnIntent
 from lunomm.market.records import BookState, GridRow, Level, OwnOrder, TakerOrder, Tick
 from lunomm.market.rules import PairRules, Side
+from lunomm.market.trades import FairTouch
 from lunomm.tape.attribution import MarketPath
 from lunomm.tape.lane import Lane
+from lunomm.tape.script import Script
 from lunomm.tape.without_own import WithoutOwn
 
 MS: Final = 1_000_000
 
-Feed = Callable[[BookSnapshot | BookUpdate, Applied | None], None]
+Feed = Callable[[BookSnapshot | BookUpdate, Applied | None], object]
+
+
+class Market(Protocol):
+    """Who watches the market: the observer, or what it made of the tape in a pass before."""
+
+    @property
+    def book(self) -> Book: ...
+    @property
+    def touch(self) -> FairTouch: ...
+    @property
+    def state(self) -> BookState: ...
+    def on_snapshot(self, snapshot: BookSnapshot, now: Now) -> None: ...
+    def on_update(self, update: BookUpdate, now: Now) -> Applied: ...
+    def on_lost(self, now: Now, why: str = ...) -> None: ...
+    def set_own(self, own: Sequence[OwnIntent]) -> None: ...
+    def finish(self) -> None: ...
+    def drain(self) -> list[TakerOrder | GridRow]: ...
+    def tick(
+        self, now: Now, *, beat: int, wall_ms: float, stream_age_ms: float | None, lag_ms: float | None
+    ) -> Tick: ...
 
 
 class Backtest:
@@ -36,7 +58,7 @@ class Backtest:
         own: ids of our own orders in the recording; the lanes' venue must not know them.
     """
 
-    def __init__(self, rules: PairRules, observer: Observer, back_ns: int, own: frozenset[str] = frozenset()) -> None:
+    def __init__(self, rules: PairRules, observer: Market, back_ns: int, own: frozenset[str] = frozenset()) -> None:
         self.rules, self.observer = rules, observer
         self._without = WithoutOwn(rules, own) if own else None
         self.book = observer.book if self._without is None else self._without.book
@@ -50,7 +72,9 @@ class Backtest:
         self.exchange_ns = 0
         self._back_ns = back_ns
         self._lanes: list[tuple[Lane, Feed, Callable[[], None]]] = []
-        self._beat = 0
+        self._beat = self._count = 0
+        self._noting: tuple[Script, Observer] | None = None
+        self._learned = 0
         self._lag_ns = 0
         self._state = observer.state
         self._touch = observer.touch
@@ -83,6 +107,7 @@ class Backtest:
                 lane.venue.arrive_before(at_ns)
         self.now_ns, self._lag_ns = now_ns, now_ns - at_ns
         observer, before = self.observer, self._touch
+        self._count += 1
         try:
             applied = None
             if isinstance(event, BookSnapshot):
@@ -101,7 +126,8 @@ class Backtest:
         if self._without is None:
             for lane, feed, _ in self._lanes:
                 feed(event, applied)
-                lane.hear(now_ns)
+                if lane.venue.waiting:
+                    lane.hear(now_ns)
         elif not self._feed_without(event, applied, now_ns):
             return
         if applied is not None and applied.trades:
@@ -112,6 +138,8 @@ class Backtest:
             self._collect()
         if observer.touch != before or observer.state is not self._state:
             self._moved(now_ns)
+        if self._noting is not None and self._noting[1].rows_seen != self._learned:
+            self._learn(now_ns)
 
     def own(self, recv_ns: int, own: Sequence[OwnIntent]) -> None:
         """From here on these are our own recorded orders."""
@@ -123,6 +151,7 @@ class Backtest:
     def lost(self, recv_ns: int, why: str) -> None:
         """The recorder lost the stream."""
         self._pass(recv_ns)
+        self._count += 1
         self.observer.on_lost(Now(self.now_ns, self.now_ns), why)
         self._lose(self.now_ns)
 
@@ -134,12 +163,23 @@ class Backtest:
             lane.stop(self.now_ns + 1)
         self.observer.finish()
         self._collect()
+        if self._noting is not None:
+            script = self._noting[0]
+            script.takers, script.rows = self.takers, self.rows
+
+    def note(self, observer: Observer) -> Script:
+        """Keep what the observer makes of the tape, for other passes over it. To be called before the first frame."""
+        script = Script()
+        self._noting = (script, observer)
+        return script
 
     def look(self, now: Now) -> Tick:
         """The market's picture for a lane."""
         self._beat += 1
+        # As of the last frame: what is estimated must not depend on when somebody looks.
+        seen = Now(self.now_ns, self.now_ns)
         return self.observer.tick(
-            now, beat=self._beat, wall_ms=now.exchange_ns / MS, stream_age_ms=None, lag_ms=self._lag_ns / MS
+            seen, beat=self._beat, wall_ms=now.exchange_ns / MS, stream_age_ms=None, lag_ms=self._lag_ns / MS
         )
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -158,6 +198,12 @@ class Backtest:
             return False
         return True
 
+    def _learn(self, now_ns: int) -> None:
+        assert self._noting is not None
+        script, observer = self._noting
+        self._learned = observer.rows_seen
+        script.learn(self._count, observer.estimates(Now(now_ns, now_ns)))
+
     def _pass(self, recv_ns: int) -> None:
         now_ns = max(recv_ns, self.now_ns)
         for lane, _, _ in self._lanes:
@@ -167,6 +213,8 @@ class Backtest:
     def _moved(self, now_ns: int) -> None:
         """The touch or the state is another: lanes that care look."""
         touch, state = self.observer.touch, self.observer.state
+        if self._noting is not None:
+            self._noting[0].note(self._count, touch, state)
         changed, self._state, self._touch = state is not self._state, state, touch
         if state is BookState.RESYNC or state is BookState.CROSSED:
             self.path.lose(max(self.exchange_ns, self.path.end_ns or 0))

@@ -99,6 +99,11 @@ class Counterparty:
             return heapq.heappop(self._due).event
         return None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the venue has anything to say."""
+        return self._venue.waiting
+
     def hear(self, at_ns: int) -> bool:
         """Take what the user stream says now; it is here at ``at_ns``. Whether there was anything."""
         heard = False

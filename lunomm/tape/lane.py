@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from lunomm.market.clock import Now
 from lunomm.market.records import Params, Tick
 from lunomm.market.rules import PairRules
-from lunomm.quoting.inputs import Account, Fill, OrderState
+from lunomm.quoting.inputs import Account, Fill, OrderState, UpdateKind
 from lunomm.quoting.intents import WantedQuotes, Why
 from lunomm.quoting.quoter import Quoter
 from lunomm.tape.counterparty import Counterparty
@@ -92,6 +94,9 @@ class Lane:
         self._working = self._gateway.desks[rules.pair].working
         self._number = 0
         self._gist: object = None
+        self._mid: float | None = None
+        self._tick: Tick | None = None
+        self._beats = 0
         self._stirred = True
         self._told_ns = self._counted_ns = now.mono_ns
         self._ask_ns = self._wake_ns = now.mono_ns
@@ -125,12 +130,15 @@ class Lane:
     def stir(self, now_ns: int) -> None:
         """The market looks different in a way that the quoter must see."""
         self._stirred = True
+        self._mid = None
         self.next_ns = min(self.next_ns, now_ns)
 
     def heed(self, fair_mid: float, now_ns: int) -> None:
         """The fair mid moved: does the quoter have to look?"""
+        self._mid = fair_mid
         if not self._stirred and not self.quoter.unmoved_by(fair_mid, Now(now_ns, now_ns)):
-            self.stir(now_ns)
+            self._stirred = True
+            self.next_ns = min(self.next_ns, now_ns)
 
     def stop(self, now_ns: int) -> None:
         """Take everything down, as at the end of a session, with no more frames to come."""
@@ -147,16 +155,28 @@ class Lane:
     def _turn(self, now: Now) -> None:
         while (event := self.venue.answered(now.mono_ns)) is not None:
             self._step(event, now)
+        if now.mono_ns - self._told_ns >= REPEAT_NS and not self._stirred:
+            self._repeat(now)
         if now.mono_ns >= self._wake_ns:
             self._step(ev.Wake(), now)
         for _ in range(MOST_TURNS):
             if self._stirred or now.mono_ns >= self._ask_ns:
                 self._ask(now)
-            elif now.mono_ns - self._told_ns >= REPEAT_NS and self.wanted is not None:
-                self._tell(self.wanted, now)
             if not self._stirred:
                 break
         self._plan(now)
+
+    def _repeat(self, now: Now) -> None:
+        """The quoter's last word again, unless it may have another by now."""
+        if self.wanted is None or self._mid is None or not self.quoter.unmoved_by(self._mid, now):
+            self._stirred = True
+            return
+        if self._tick is not None:
+            # A sign of life only: whenever it decides, it is shown the market first.
+            self._beats += 1
+            self.quoter.on_tick(msgspec.structs.replace(self._tick, beat=-self._beats), now)
+        self._tell(self.wanted, now)
+        self._wake_ns = now.mono_ns + IDLE_NS  # the gateway has just been awake
 
     def _plan(self, now: Now) -> None:
         """When to be driven next."""
@@ -180,7 +200,7 @@ class Lane:
     def _ask(self, now: Now) -> None:
         """Show the quoter the market, and tell the gateway what it wants now."""
         self._stirred = False
-        tick = self._look(now)
+        self._tick = tick = self._look(now)
         if self._show_own is not None:
             self._show_own(tick)
         self.quoter.on_tick(tick, now)
@@ -227,13 +247,15 @@ class Lane:
             elif isinstance(action, ev.SaveFlow):
                 record.entries.append(action.flow)
             elif isinstance(action, ev.SaveUpdate):
-                self.quoter.on_order_update(action.update, now)
-                self._stirred = True
-                if action.update.code is not None:
-                    record.refusals[action.update.code] = record.refusals.get(action.update.code, 0) + 1
+                update = action.update
+                self.quoter.on_order_update(update, now)
+                # On its way to the book or out of it an order changes nothing that is wanted.
+                ended = update.state is not None and update.state.terminal
+                self._stirred |= ended or update.kind in (UpdateKind.FILL, UpdateKind.REFUSAL)
+                if update.code is not None:
+                    record.refusals[update.code] = record.refusals.get(update.code, 0) + 1
             elif isinstance(action, ev.PublishOrders):
                 self.quoter.on_orders({view.intent_id: view for view in action.views}, now)
-                self._stirred = True
             elif isinstance(action, ev.PublishAccount):
                 self._heard_account(action.account, now)
             elif isinstance(action, ev.Halted):
@@ -260,6 +282,6 @@ class Lane:
 
 def _bearing(account: Account) -> tuple[Decimal | str | None, ...]:
     return (
-        account.position, account.inventory_target, account.max_position, account.base.reserved, account.base.total,
-        account.counter.reserved, account.counter.total, account.maker_fee, account.halted,
+        account.position, account.inventory_target, account.max_position, account.base.total, account.counter.total,
+        account.maker_fee, account.halted,
     )  # fmt: skip

@@ -187,8 +187,10 @@ class PaperMarket:
                 if rest is not None and rest.side is not maker_side:
                     taker = taker._replace(rest_price=rest.price, rest_lots=rest.lots)
                 self._arrive(maker_side, taker)
-            elif rest is not None and self._places.sides[rest.side.other]:
-                self._arrive(rest.side.other, Taker(rest.order_id, (), rest.price, rest.lots))
+            elif rest is not None:
+                own, sign = self._places.sides[rest.side.other], rest.side.other.sign
+                if own and rest.price * sign <= own[0].key:
+                    self._arrive(rest.side.other, Taker(rest.order_id, (), rest.price, rest.lots))
         if self._places or self._took:
             for trade in trades:
                 if trade.maker_id not in self.book:

@@ -30,6 +30,9 @@ MAX_LINE: Final = 2 * MAX_FRAME
 
 MAX_OWN: Final = 1000
 MAX_NS: Final = 2**62
+_RAW: Final = b'{"sequence":'
+"""How Luno's own frames begin."""
+
 _READ: Final = 2**18
 
 
@@ -282,6 +285,8 @@ def _too_long(path: Path, number: int) -> UsageError:
 
 def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn | TapeLost | None:
     """One line; ``None`` for the header, keep-alives and error frames."""
+    if line.text.startswith(_RAW):
+        return _frame(line.text, None, rules, path, line.number)
     try:
         record = _line.decode(line.text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -38,6 +38,7 @@ from lunomm.tape.lane import Lane
 from lunomm.tape.latency import Fixed, Latency, Measured, RoundTrip
 from lunomm.tape.paper import BracketSum, PaperMarket, PaperVenue, bracket_sum, paper_venue
 from lunomm.tape.reader import TapeOwn
+from lunomm.tape.script import Replayed, Script
 from lunomm.trading.limits import Limits
 from lunomm.trading.orders import Order
 from lunomm.trading.shared import Settings
@@ -49,6 +50,9 @@ BASELINE_SPREAD: Final = 0.002
 
 RETAIL_COUNTER: Final = Decimal(30_000)
 """Counter money at the start where the simulated exchange's account knows none of the currency."""
+
+REMEMBER_MS: Final = 10_000
+"""No message is repeated here: an ended order is of no interest for long."""
 
 QUOTES_KEPT: Final = 20_000
 DEPTH: Final = 10
@@ -70,7 +74,7 @@ class Setup:
     vol_price: str = "mid"
     depth: int = DEPTH
     limits: Limits = field(default_factory=Limits)
-    balance_s: float = 2.0
+    balance_s: float = 30.0
     base: Decimal | None = None
     counter: Decimal | None = None
     maker_fee: Decimal = Decimal(0)
@@ -145,18 +149,20 @@ def run_trial(
     own: frozenset[str] = frozenset(),
     price: FairPrice | None = None,
     tell: Callable[[int], None] | None = None,
+    scripts: dict[object, Script] | None = None,
 ) -> Outcome:
     """Run the strategy, and the baseline beside it.
 
     Args:
         own: ids of our own orders of old in the tape. price: what to quote around, for a function of the user's.
-        tell: is told the number of frames now and then.
+        tell: is told the number of frames now and then. scripts: kept between runs over the same items: what the first
+            made of the market serves the others.
 
     Raises:
         UsageError: the tape has no snapshot.
         ModelError: options no model can price.
     """
-    trial = _Trial(rules, setup, own, price)
+    trial = _Trial(rules, setup, own, price, scripts)
     for count, item in enumerate(items):
         if type(item) is Frame:
             trial.backtest.frame(item.recv_ns, item.event)
@@ -170,18 +176,35 @@ def run_trial(
 
 
 class _Trial:
-    def __init__(self, rules: PairRules, setup: Setup, own: frozenset[str], price: FairPrice | None) -> None:
+    def __init__(
+        self,
+        rules: PairRules,
+        setup: Setup,
+        own: frozenset[str],
+        price: FairPrice | None,
+        scripts: dict[object, Script] | None,
+    ) -> None:
         self.rules, self.setup = rules, setup
         self._price = fair_price.BUILT_IN[setup.fair_price] if price is None else price
-        observer = Observer(
-            rules,
-            vol_window_s=setup.vol_window_s,
-            kappa_lookback_s=setup.kappa_lookback_s,
-            vol_price=setup.vol_price,
-            depth=setup.depth,
-        )
         self._latency = self._new_latency()
-        self.backtest = Backtest(rules, observer, self._latency.back_ns, own)
+        self._scripts, self._script = scripts, None
+        self._watched = (setup.vol_window_s, setup.kappa_lookback_s, setup.vol_price, setup.depth)
+        # Our orders in it, or a price made of more than the touch: then the market must be watched anew.
+        plain = scripts is not None and not own and self._price is fair_price.mid
+        known = scripts.get(self._watched) if scripts is not None and plain else None
+        back_ns = self._latency.back_ns
+        if known is not None:
+            self.backtest = Backtest(rules, Replayed(rules, known, setup.depth), back_ns)
+        else:
+            observer = Observer(
+                rules,
+                vol_window_s=setup.vol_window_s,
+                kappa_lookback_s=setup.kappa_lookback_s,
+                vol_price=setup.vol_price,
+                depth=setup.depth,
+            )
+            self.backtest = Backtest(rules, observer, back_ns, own)
+            self._script = self.backtest.note(observer) if plain else None
         self.backtest.begin = self._begin
         self._venues: list[PaperVenue] = []
         self._quoted: list[_QuoteLog] = []
@@ -212,7 +235,7 @@ class _Trial:
         venue = paper_venue([rules], [spec], draws(setup.seed, "ids").ids, books={rules.pair: self.backtest.book})
         far = Counterparty(venue.venue, venue.drain, OWNER, self._new_latency())
         quoter = Quoter(rules.pair, options, epoch_ms=setup.epoch_ms, fair_price=self._price)
-        settings = Settings(limits=setup.limits, balance_ns=round(setup.balance_s * 1e9))
+        settings = Settings(limits=setup.limits, balance_ns=round(setup.balance_s * 1e9), remember_ms=REMEMBER_MS)
         market = venue.market(rules.pair)
 
         log = _QuoteLog()
@@ -222,7 +245,7 @@ class _Trial:
         )  # fmt: skip
         self._venues.append(venue)
         self._quoted.append(log)
-        self.backtest.add(lane, partial(venue.feed, rules.pair), partial(venue.lost, rules.pair))
+        self.backtest.add(lane, market.on_event, partial(venue.lost, rules.pair))
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -231,6 +254,8 @@ class _Trial:
         if not backtest.lanes:
             raise UsageError("the tape has no snapshot of the book: nothing can be traded on it", code="TAPE_EMPTY")
         backtest.finish()
+        if self._scripts is not None and self._script is not None:
+            self._scripts[self._watched] = self._script
         lanes = tuple(
             self._outcome_of(lane, venue, log)
             for lane, venue, log in zip(backtest.lanes, self._venues, self._quoted, strict=True)

@@ -22,6 +22,9 @@ from lunomm.trading.throttle import Repeat, Throttle
 USER_STREAM_NS = 10 * SECOND
 """Longest time quotes stay up without the user stream."""
 
+REMEMBER_MS = 15 * 60_000
+"""Of an ended order: the user stream replays five minutes."""
+
 PAUSES_S = (1, 2, 4, 8, 16, 32, 60)
 """How long no order is placed after the first, second ... rate-limit reply in a row."""
 
@@ -42,6 +45,8 @@ class Settings:
     skew_ns: int = SECOND
     balance_ns: int = 2 * SECOND
     accounts: Mapping[str, int] = field(default_factory=dict)
+    remember_ms: int = REMEMBER_MS
+    """How long an ended order is kept in mind, exchange ms."""
 
 
 class Shared:

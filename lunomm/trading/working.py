@@ -24,9 +24,6 @@ from lunomm.trading.shared import Shared
 from lunomm.trading.throttle import Repeat
 from lunomm.trading.tracking import REPEAT_NS, Track
 
-REMEMBER_MS = 15 * 60_000
-"""How long an ended order is kept in mind, exchange ms: the user stream replays five minutes."""
-
 LISTING_NS = 30 * SECOND
 """Between two listings of the open orders: the longest life of an order nobody knows of."""
 
@@ -437,6 +434,7 @@ class Working:
             return
         self._forget_ns = now.mono_ns + SECOND
         for cid, order in list(self.orders.items()):
-            if cid not in self._live and cid not in self._owed and now.exchange_ms - order.updated_ms > REMEMBER_MS:
+            old = now.exchange_ms - order.updated_ms > self.shared.settings.remember_ms
+            if old and cid not in self._live and cid not in self._owed:
                 del self.orders[cid]
                 self.tracks.pop(cid, None)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 
 from harness import Outcome, Skipped, regressions, report  # noqa: E402 - this folder is no package
 
-NAMES = ("book_hot_path", "exchange_serves")
+NAMES = ("book_hot_path", "exchange_serves", "backtest_cost")
 RESULTS = HERE / "results.json"
 BASELINE = HERE / "baseline.json"
 

@@ -53,6 +53,7 @@ PURE_MODULES = (
     "tape/latency.py",
     "tape/trial.py",
     "tape/decoded.py",
+    "tape/script.py",
     "tape/without_own.py",
     "simulator/matching.py",
     "simulator/ledger.py",

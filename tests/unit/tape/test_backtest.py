@@ -18,6 +18,7 @@ from lunomm.simulator.profiles import WALLET
 from lunomm.tape.decoded import Decoded, Frame
 from lunomm.tape.latency import Fixed
 from lunomm.tape.reader import TapeFrame, TapeLost, TapeOwn
+from lunomm.tape.script import Script
 from lunomm.tape.trial import BASELINE, STRATEGY, Setup, run_trial
 
 MS = 1_000_000
@@ -142,3 +143,18 @@ def _snapshot_at(session: vm.Session, items: Iterable[object], at_ns: int) -> Bo
         else:
             book.apply(item.event)
     return book.snapshot()
+
+
+def test_a_second_pass_is_the_first_again(session: vm.Session) -> None:
+    """What the first pass made of the market serves the next: same report, for these options and for others."""
+    tape = Decoded()
+    _keep(tape, decoded(session.tape), session.rules)
+    scripts: dict[object, Script] = {}
+    other = replace(SETUP, quoter=replace(SETUP.quoter, gamma=3.0))
+    run_trial(session.rules, tape, other, scripts=scripts)
+    assert len(scripts) == 1
+    again = run_trial(session.rules, tape, SETUP, scripts=scripts)
+    alone = run_trial(session.rules, tape, SETUP)
+    assert again.digest == alone.digest
+    assert len(again.strategy.fills) > 3
+    assert replace(again, takers=()) == replace(alone, takers=())
