@@ -19,6 +19,18 @@ OfPair = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="exchange time, UTC; +90 is 90 s on")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="exchange time, UTC; not included")]
+OfMode = Annotated[str | None, typer.Option("--mode", metavar="sim|paper|live", help="of the session [default: any]")]
+Journal = Annotated[
+    str | None, typer.Option("--journal", metavar="NAME", help="file in the state folder [default: the last one]")
+]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="exchange time, UTC, such as 2026-03-01")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="exchange time, UTC; not included")]
+UseTapes = Annotated[
+    list[Path] | None, typer.Option("--tape", metavar="FILE", help="recordings [default: those found; may be repeated]")
+]
+NoTape = Annotated[bool, typer.Option("--no-tape", help="the journal alone")]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="every fill, with fees in their own currency")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="a page with the charts")]
 Format = Annotated[str, typer.Option("--format", metavar="hftbacktest", help="whose format")]
 
 app = typer.Typer()
@@ -51,6 +63,40 @@ def record(
     from lunomm.commands.record import run
 
     asyncio.run(run_again(lambda now: run(now, names, options), common))
+
+
+@app.command(rich_help_panel=TAPES)
+def report(
+    pair: o.Pair = None,
+    mode: OfMode = None,
+    journal: Journal = None,
+    since: Since = None,
+    until: Until = None,
+    tape: UseTapes = None,
+    no_tape: NoTape = False,
+    csv: Csv = None,
+    html: Html = None,
+    json: o.PlainJson = False,
+    debug: o.PlainDebug = False,
+) -> None:
+    """What a session came to: profit split, markouts, fills, uptime, risk; from its journal and tapes."""
+    from lunomm import config as c
+    from lunomm.options import ReportOptions
+
+    options = ReportOptions(
+        mode=mode,
+        journal=journal,
+        since=since,
+        until=until,
+        tape=tuple(tape or ()),
+        no_tape=no_tape,
+        csv=csv,
+        html=html,
+    )
+    common = c.read_common(c.environment(), json=json, debug=debug, venue=False)
+    from lunomm.commands.report import run
+
+    run(common, _pair(pair), options)
 
 
 @tapes.command()

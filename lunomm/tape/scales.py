@@ -49,6 +49,11 @@ def infer_rules(frames: Iterable[str | bytes], pair: str) -> PairRules:
             volume_scale = max(volume_scale, _decimals(row.volume))
         for trade in found.trade_updates or ():
             volume_scale = max(volume_scale, _decimals(trade.base))
+    return rules_of(pair, price_scale, volume_scale)
+
+
+def rules_of(pair: str, price_scale: int, volume_scale: int) -> PairRules:
+    """Rules of which only the steps are known."""
     base, counter = _currencies(pair)
     return PairRules(
         pair=pair,

@@ -25,6 +25,12 @@ def test_it_trades_ends_flat_and_leaves_nothing(desk: Desk) -> None:
     whole, parts = Decimal(data["pnl"]), [Decimal(data[k]) for k in ("pnl_spread", "pnl_inventory", "fees")]
     assert whole == parts[0] + parts[1] - parts[2]
     assert processes_of(desk.folder) == []
+    told = desk.run("report", "XBTMYR", "--json", "--csv", "fills.csv")
+    assert told.code == 0, told.err
+    report = told.last
+    assert (report["fills"], Decimal(report["pnl"]["spread"])) == (data["fills"], parts[0])
+    assert report["marked"] == data["fills"] and report["notes"] == [] and len(report["tapes"]) == 1
+    assert len((desk.folder / "fills.csv").read_text().splitlines()) == 1 + data["fills"]
 
 
 def test_two_open_orders_soon_and_ctrl_c_ends_flat(desk: Desk) -> None:

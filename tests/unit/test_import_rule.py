@@ -71,6 +71,7 @@ PURE_MODULES = (
     "tape/market_path.py",
     "tape/markouts.py",
     "tape/round_trips.py",
+    "tape/session.py",
     "tape/scales.py",
     "tape/unpack.py",
     "luno/wire.py",
