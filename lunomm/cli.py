@@ -6,6 +6,7 @@ Exit codes are those of ``lunomm.errors``.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -20,6 +21,7 @@ from lunomm import __version__, cli_backtest, cli_explain, cli_market, cli_opera
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
+from lunomm.cli_narrowed import narrowed
 from lunomm.errors import LunommError, UsageError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
@@ -415,7 +417,7 @@ def run(argv: Sequence[str]) -> int:
         env = c.environment()
         c.export_options(env)
         as_json, debug = asked(args, "json"), asked(args, "debug")
-        code = typer.main.get_command(app).main(args=args, prog_name="lunomm", standalone_mode=False)
+        code = typer.main.get_command(narrowed(app, command)).main(args=args, prog_name="lunomm", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LunommError as e:
         return report(e, command, as_json=as_json, debug=debug)
@@ -445,4 +447,6 @@ def _commands() -> list[str]:
 def main() -> None:
     """Entry point of the `lunomm` command."""
     sys.excepthook = crash
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # nothing is looked through once more on the way out
+    sys.exit(code)

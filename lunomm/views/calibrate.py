@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from lunomm.market.hours import Hour
 from lunomm.market.records import Estimates, Params, Verdict
 from lunomm.market.rules import PairRules
 from lunomm.views import palette
 from lunomm.views.screen import Fact, Sized, facts, line, rule, stack, status_word
 from lunomm.views.text import UNKNOWN, age, bar, bp, interval, number, percent, safe, with_unit
+
+if TYPE_CHECKING:  # `status` draws estimates too, and shall not wait for numpy
+    from lunomm.market.hours import Hour
 
 DAY_S = 86_400.0
 GO_SAMPLE = 50

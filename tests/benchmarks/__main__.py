@@ -17,7 +17,12 @@ sys.path.insert(0, str(HERE))
 
 from harness import Outcome, Skipped, regressions, report  # noqa: E402 - this folder is no package
 
-NAMES = ("book_hot_path", "exchange_serves", "backtest_cost")
+NAMES = (
+    "book_hot_path",
+    "exchange_serves",
+    "backtest_cost",
+    "startup",
+)
 RESULTS = HERE / "results.json"
 BASELINE = HERE / "baseline.json"
 

@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import redis.asyncio as aioredis
-from harness import Outcome, Skipped, side_by_side, spread
+from harness import Outcome, side_by_side, spread
 from recorded import PAIR, decode_floor
+from running import clean_environment, cpu_s, needs_proc, process, redis_of_its_own, until
 from websockets.asyncio.client import connect
 
-from lunomm.bus import embedded
 from lunomm.config import RedisAddress
 
 RECORDED_PER_S = 19.0
@@ -32,7 +26,6 @@ TIMES = 20
 SPEED = 25
 WINDOW_S = 20.0
 WARM_S = 5.0
-PATIENCE_S = 60.0
 SAMPLE_S = 0.05
 KEEPALIVE = '""'
 
@@ -52,46 +45,40 @@ class Heard:
 
 
 def run() -> Outcome:
-    if not Path("/proc/self/stat").exists():
-        raise Skipped("processor time of other processes is read from /proc")
+    needs_proc()
     return asyncio.run(_run())
 
 
 async def _run() -> Outcome:
     with tempfile.TemporaryDirectory(prefix="lunomm-bench-") as name:
         folder = Path(name)
-        address = RedisAddress(port=_free_port())
-        await embedded.ensure(address, folder, {}, lambda _: None)
-        try:
+        async with redis_of_its_own(folder) as address:
             return await _measure(folder, address)
-        finally:
-            await embedded.stop(address, folder)
 
 
 async def _measure(folder: Path, address: RedisAddress) -> Outcome:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LUNO", "REDIS"))}
-    environment |= {"LUNOMM_STATE_DIR": str(folder), "REDIS_PORT": str(address.port)}
+    environment = clean_environment(folder, address)
     with contextlib.ExitStack() as running:
-        exchange = running.enter_context(_process(environment, folder, "exchange", PAIR, "--speed", str(SPEED)))
+        exchange = running.enter_context(process(environment, folder, "exchange", PAIR, "--speed", str(SPEED)))
         note = folder / "exchange.json"
-        await _until(lambda: note.exists(), exchange)
+        await until(lambda: note.exists(), exchange)
         url = json.loads(note.read_text())["url"].replace("http", "ws", 1)
-        book = running.enter_context(_process(environment, folder, "book", PAIR))
+        book = running.enter_context(process(environment, folder, "book", PAIR))
         heard = Heard()
         async with _listening(url, address, heard):
-            await _until(lambda: heard.published > 0 and heard.sequence > 0, book)
+            await until(lambda: heard.published > 0 and heard.sequence > 0, book)
             await asyncio.sleep(WARM_S)
             heard.frames.clear()
             heard.ticks = 0
-            begin, before = time.monotonic(), (_cpu_s(exchange.pid), _cpu_s(book.pid))
+            begin, before = time.monotonic(), (cpu_s(exchange.pid), cpu_s(book.pid))
             while time.monotonic() < begin + WINDOW_S:
                 await asyncio.sleep(SAMPLE_S)
                 heard.lags.append(max(0, heard.sequence - heard.published))
             took = time.monotonic() - begin
-            cpu = [after - then for after, then in zip((_cpu_s(exchange.pid), _cpu_s(book.pid)), before, strict=True)]
+            cpu = [after - then for after, then in zip((cpu_s(exchange.pid), cpu_s(book.pid)), before, strict=True)]
             frames, ticks, last = list(heard.frames), heard.ticks, heard.sequence
             end = time.monotonic()
-            await _until(lambda: heard.published >= last, book)
+            await until(lambda: heard.published >= last, book)
             caught_up_ms = (time.monotonic() - end) * 1000
         health = heard.lags
     rate = len(frames) / took
@@ -155,45 +142,3 @@ async def _listening(url: str, address: RedisAddress, heard: Heard) -> AsyncIter
 def _sequence(raw: str) -> int:
     """The frame's number, which stands first."""
     return int(raw[13 : raw.index('"', 13)])
-
-
-@contextlib.contextmanager
-def _process(environment: dict[str, str], folder: Path, *args: str) -> Iterator[subprocess.Popen[Any]]:
-    with (folder / f"{args[0]}.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lunomm", *args, "--json"],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-async def _until(holds: Any, process: subprocess.Popen[Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args}: did not do its part (exit code {process.poll()})")
-        await asyncio.sleep(0.002)
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

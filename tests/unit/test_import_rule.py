@@ -31,6 +31,7 @@ RANKS = {
     "orderbook": 8,
     "cli_options": 8,
     "cli_errors": 8,
+    "cli_narrowed": 8,
     "cli_market": 9,
     "cli_operator": 9,
     "cli_backtest": 9,
@@ -89,8 +90,8 @@ IMPURE = {
 
 LIGHT = (
     "cli.py", "cli_market.py", "cli_operator.py", "cli_backtest.py", "cli_research.py", "cli_explain.py", "cli_tape.py",
-    "cli_options.py", "cli_errors.py", "config.py", "options.py", "backtest_options.py", "dotenv_file.py",
-    "redis_address.py", "__init__.py", "__main__.py",
+    "cli_options.py", "cli_errors.py", "cli_narrowed.py", "config.py", "options.py", "backtest_options.py",
+    "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}
 
