@@ -24,12 +24,12 @@ from redis.exceptions import RedisError
 
 from lunomm import __version__
 from lunomm.bus.channels import Channel, Kind
-from lunomm.bus.plain import believable, written_plainly
+from lunomm.bus.plain import believable
 from lunomm.bus.seal import Seal
 from lunomm.config import RedisAddress
 from lunomm.errors import BusError
 from lunomm.market.presence import VenueInfo, place_of
-from lunomm.market.stamp import SCHEMA, Stamped
+from lunomm.market.stamp import SCHEMA, Stamped, written_plainly
 
 T = TypeVar("T", bound=Stamped)
 
@@ -69,6 +69,7 @@ class Bus:
         self.on_drop: Callable[[str, str, object], None] | None = None
         self._seal = Seal(address.bus_key) if address.bus_key is not None else None
         self._encoder = msgspec.json.Encoder()
+        self._heads: dict[str, tuple[str, bytes]] = {}
         self._decoders: dict[type[Stamped], msgspec.json.Decoder[Any]] = {}
         self._commands = self._client(Retry(NoBackoff(), 0), "commands")
         self._listening = self._client(Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), -1), "listening")
@@ -141,7 +142,25 @@ class Bus:
     async def publish(self, channel: Channel[T], message: T) -> None:
         """Send one message every way its channel has (channel, key with its life, stream), in one round trip."""
         key = channel.key(message.pair)
-        data = self._written(channel, key, message)
+        await self._send(channel, key, self._written(channel, key, message))
+
+    async def publish_written(self, channel: Channel[Any], pair: str, fields: bytes) -> None:
+        """`publish` a message whose fields are JSON already: all but the stamp, to the closing brace."""
+        if channel.sealed:
+            raise BusError(f"{channel.name} is sealed: its messages are encoded here", code="SEALED")
+        key = channel.key(pair)
+        await self._send(channel, key, self.stamped(pair, fields))
+
+    def stamped(self, pair: str, fields: bytes) -> bytes:
+        """A message's text from its fields: what `encode` makes of the same message."""
+        stamp = self.venue.stamp if self.venue else ""
+        known = self._heads.get(pair)
+        if known is None or known[0] != stamp:
+            head = self._encoder.encode(Stamped(pair=pair, venue=stamp, build=__version__))[:-1] + b","
+            known = self._heads[pair] = (stamp, head)
+        return known[1] + fields
+
+    async def _send(self, channel: Channel[Any], key: str, data: str | bytes) -> None:
         pipe = self._commands.pipeline(transaction=False)
         if Kind.KEY in channel.kind:
             pipe.set(key, data, px=_ms(channel.ttl_s))

@@ -10,19 +10,11 @@ import msgspec
 MAX_DIGITS = 45
 """Longest decimal believed: 19 digits before the point and 18 behind it leave room."""
 
-_EXPONENT = re.compile(r'"(-?[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]{1,3})"')
 _SUSPECT = re.compile(
     # Strings that begin like a number and are none, and long ones.
     r'"-?(?:[+._\s\\]|[^\x00-\x7f]|[0-9][0-9.]*(?:[^0-9."]|(?<=\.)")|[0-9.]{36,}|[sS]?[nN][aA][nN]|[iI][nN][fF])'
 )
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?", re.IGNORECASE)
-
-
-def written_plainly(text: str) -> str:
-    """JSON text with every decimal string that carries an exponent (``str(Decimal)`` of 0.0000001) written out."""
-    if "E-" not in text and "E+" not in text:
-        return text
-    return _EXPONENT.sub(lambda found: f'"{Decimal(found[1]):f}"', text)
 
 
 def believable(text: str, message: object) -> bool:

@@ -179,9 +179,29 @@ class Feed:
             if isinstance(record, TakerOrder):
                 self._trades.append(record)
 
-    def tick(self) -> Tick:
-        """The picture now, with the next beat."""
+    def written(self) -> bytes:
+        """The picture now, with the next beat, as the bus has it."""
         self._beat += 1
+        self._last = None
+        clock = self.venue.clock
+        text = self.observer.written(
+            clock.now(),
+            beat=self._beat,
+            wall_ms=float(clock.wall_ms()),
+            stream_age_ms=self.stream.age_ms(clock.mono_ns()),
+            lag_ms=self._lag_ms,
+            audit=self.auditor.result,
+        )
+        self._collect()
+        return text
+
+    def tick(self) -> Tick:
+        """The picture now, with the next beat, to look at."""
+        self._beat += 1
+        self._last = self._draw()
+        return self._last
+
+    def _draw(self) -> Tick:
         clock = self.venue.clock
         tick = self.observer.tick(
             clock.now(),
@@ -192,18 +212,20 @@ class Feed:
         )
         tick.audit = self.auditor.result
         self._collect()
-        self._last = tick
         return tick
 
     @property
     def last(self) -> Tick | None:
-        """The newest tick, None before the first."""
+        """The newest tick, drawn when it is asked for; None before the first."""
+        if self._last is None and self._beat:
+            self._last = self._draw()
         return self._last
 
     async def sample(self) -> None:
         """Once a second: the mid for the screen, the frame count for the rate."""
         while True:
-            mid = None if self._last is None or self._last.mid_price is None else float(self._last.mid_price)
+            last = self.last
+            mid = None if last is None or last.mid_price is None else float(last.mid_price)
             self._mids.append(mid)
             self._samples.append(Sample(time.monotonic(), self.frames))
             await asyncio.sleep(1.0)
@@ -221,7 +243,7 @@ class Feed:
         return BookView(
             pair=self.rules.pair,
             source=self.venue.name,
-            tick=self._last,
+            tick=self.last,
             rules=self.rules,
             mids=tuple(self._mids),
             trades=tuple(self._trades),

@@ -33,7 +33,7 @@ async def publish_ticks(piece: Piece, feed: Feed) -> None:
             pass  # nothing changed: the beat goes on
         feed.changed.clear()
         try:
-            await piece.bus.publish(LOB, feed.tick())
+            await piece.bus.publish_written(LOB, feed.rules.pair, feed.written())
         except BusError as error:
             piece.last_error = str(error)
             await asyncio.sleep(RETRY_S)

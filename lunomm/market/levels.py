@@ -23,10 +23,23 @@ class SideLevels:
 
     keys: sorted signed prices, best last (price = sign x key). lots: key -> volume resting there, lots.
     queues: key -> order id -> lots left, oldest first. top_lots, top_notional: sums of lots and of key x lots over the
-    ``depth`` best levels. revision: grows whenever one of those levels changes.
+    ``depth`` best levels. revision: grows by one whenever one of those levels changes. changed: key of
+    the level that did last (after `fill` it says nothing, and revision has grown by two).
     """
 
-    __slots__ = ("_edge", "depth", "keys", "lots", "queues", "revision", "side", "sign", "top_lots", "top_notional")
+    __slots__ = (
+        "_edge",
+        "changed",
+        "depth",
+        "keys",
+        "lots",
+        "queues",
+        "revision",
+        "side",
+        "sign",
+        "top_lots",
+        "top_notional",
+    )
 
     def __init__(self, side: Side, depth: int) -> None:
         self.side = side
@@ -38,6 +51,7 @@ class SideLevels:
         self.top_lots = 0
         self.top_notional = 0
         self.revision = 0
+        self.changed = 0
         self._edge = _LOWEST
 
     def fill(self, orders: list[tuple[str, int, int]]) -> None:
@@ -59,7 +73,7 @@ class SideLevels:
         self.top_lots = sum(lots[key] for key in top)
         self.top_notional = sum(key * lots[key] for key in top)
         self._edge = top[0] if len(top) == self.depth else _LOWEST
-        self.revision += 1
+        self.revision += 2
 
     def add(self, order_id: str, key: int, volume: int) -> None:
         """A new order at the end of its price's queue."""
@@ -71,6 +85,7 @@ class SideLevels:
                 self.top_lots += volume
                 self.top_notional += key * volume
                 self.revision += 1
+                self.changed = key
             return
         self.lots[key] = volume
         self.queues[key] = {order_id: volume}
@@ -80,6 +95,7 @@ class SideLevels:
             self.top_lots += volume
             self.top_notional += key * volume
             self.revision += 1
+            self.changed = key
             if len(keys) > self.depth:
                 evicted = keys[-self.depth - 1]
                 gone = self.lots[evicted]
@@ -102,6 +118,7 @@ class SideLevels:
             self.top_lots -= volume
             self.top_notional -= key * volume
             self.revision += 1
+            self.changed = key
         if rest:
             self.lots[key] = rest
             return left

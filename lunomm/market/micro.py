@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from lunomm.market.rules import PairRules
-from lunomm.market.signals import EXTRA_DIGITS, exact
+from lunomm.market.signals import EXTRA_DIGITS, UNIT, exact
 
 TENTHS: Final = 10
 HALF: Final = TENTHS // 2
@@ -55,11 +55,12 @@ class Touch(NamedTuple):
 class MicroPrice:
     """Counts and, now and then, solves; O(1) a change (the solution is at most a 60 x 60 system).
 
-    moves: moves of the mid counted so far.
+    moves: moves of the mid counted so far. version: grows whenever what it says may have changed.
     """
 
     def __init__(self) -> None:
         self.moves = 0
+        self.version = 0
         self._last: Touch | None = None
         self._state = 0
         self._sign = 1
@@ -72,6 +73,7 @@ class MicroPrice:
 
     def push(self, touch: Touch) -> None:
         """The touch after a frame."""
+        self.version += 1
         state, sign = _state(touch)
         last, was, was_sign = self._last, self._state, self._sign
         self._last, self._state, self._sign = touch, state, sign
@@ -93,6 +95,7 @@ class MicroPrice:
 
     def lose(self) -> None:
         """The market was not watched, or not open: what comes next is no move."""
+        self.version += 1
         self._last = None
 
     @property
@@ -112,13 +115,15 @@ class MicroPrice:
 
     def price(self, rules: PairRules) -> Decimal | None:
         """The micro-price, counter per base, to a millionth of a tick."""
+        units = self.units()
+        return None if units is None else exact(units, rules.price_scale + EXTRA_DIGITS)
+
+    def units(self) -> int | None:
+        """The same in millionths of a tick."""
         offset = self.offset()
         if offset is None or self._last is None:
             return None
-        unit: int = 10**EXTRA_DIGITS
-        return exact(
-            (self._last.bid + self._last.ask) * unit // 2 + round(offset * unit), rules.price_scale + EXTRA_DIGITS
-        )
+        return (self._last.bid + self._last.ask) * UNIT // 2 + round(offset * UNIT)
 
     def _solve(self) -> None:
         self._since = 0

@@ -21,12 +21,13 @@ from lunomm.market.grid import SECOND_NS, GridRecorder
 from lunomm.market.micro import MicroPrice, Touch
 from lunomm.market.own import OwnIntent, OwnOrders
 from lunomm.market.picture import Picture
-from lunomm.market.records import BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
+from lunomm.market.records import BookAudit, BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.market.signals import level_sums, vamp_float
 from lunomm.market.trades import FairTouch, taker_orders
 from lunomm.market.volatility import DocumentVol, daily_percent
 from lunomm.market.warm import CandleClose, PublicFill, WarmStart
+from lunomm.market.written import Model, Moment, TickText, written
 
 VOL_PRICES: Final = ("mid", "weighted", "vamp")
 DEPTH: Final = 10
@@ -93,6 +94,8 @@ class Observer:
         self._revision = -1
         self._estimates: Estimates | None = None
         self._picture = Picture(self.book, self._own)
+        self._text = TickText(self.book, self._own, self._micro)
+        self._model: Model | None = None
 
     # --- what happens ----------------------------------------------------------------------------------------------
 
@@ -244,8 +247,7 @@ class Observer:
             beat: the publisher's count. wall_ms: its wall clock.
             stream_age_ms: since any byte from the venue. lag_ms: arrival minus exchange time, ``None`` if not judged.
         """
-        known = self.estimates(now)
-        usable = known.verdict is not Verdict.NO
+        model = self._model_of(self.estimates(now), None)
         tick = Tick(
             pair=self.rules.pair,
             ts=wall_ms,
@@ -255,16 +257,16 @@ class Observer:
             beat=beat,
             stream_age_ms=stream_age_ms,
             lag_ms=lag_ms,
-            volatility=known.sigma,
-            volatility_daily_pct=daily_percent(known.sigma) if known.sigma is not None else None,
+            volatility=model.volatility,
+            volatility_daily_pct=model.volatility_daily_pct,
             volatility_document_pct=self._document.percent(),
-            volatility_ready=known.sigma_source == "live",
+            volatility_ready=model.volatility_ready,
             volatility_document_ready=self._document.ready,
-            alpha=known.intensity if usable else None,
-            kappa=known.kappa if usable else None,
-            buffer_ready=self.ready,
+            alpha=model.alpha,
+            kappa=model.kappa,
+            buffer_ready=model.buffer_ready,
             trades_per_minute=self._trades_per_minute(),
-            estimates=known,
+            estimates=model.estimates,
         )
         if self._void is None:
             self._picture.draw(tick, self._touch)
@@ -273,12 +275,61 @@ class Observer:
             tick.reason = self.doubt
         else:
             tick.reason = self._why
-        late = (stream_age_ms is not None and stream_age_ms > STALE_STREAM_MS) or (
-            lag_ms is not None and lag_ms > STALE_LAG_MS
-        )
-        if late and self._void is None:
+        if self._void is None and _late(stream_age_ms, lag_ms):
             tick.state = BookState.STALE
         return tick
+
+    def written(
+        self,
+        now: Now,
+        *,
+        beat: int,
+        wall_ms: float,
+        stream_age_ms: float | None,
+        lag_ms: float | None,
+        audit: BookAudit | None = None,
+    ) -> bytes:
+        """`tick` as the bus has it, without the stamp: all fields after ``build``, to the closing brace.
+
+        Args: as of `tick`. audit: how the book compares with the venue's own list.
+        """
+        known = self.estimates(now)
+        if self.state is not BookState.OK:
+            tick = self.tick(now, beat=beat, wall_ms=wall_ms, stream_age_ms=stream_age_ms, lag_ms=lag_ms)
+            tick.audit = audit
+            return written(tick)
+        book, document, model = self.book, self._document, self._model
+        if model is None or model.estimates is not known or model.audit is not audit:
+            model = self._model = self._model_of(known, audit)
+        moment = Moment(
+            wall_ms,
+            book.exchange_ns // 1_000_000,
+            book.sequence,
+            BookState.STALE if _late(stream_age_ms, lag_ms) else BookState.OK,
+            beat,
+            stream_age_ms,
+            lag_ms,
+            self.doubt,
+            book.order_count,
+            book.level_count,
+            self._trades_per_minute(),
+            document.percent(),
+            document.ready,
+        )
+        return self._text.text(moment, self._touch, model)
+
+    def _model_of(self, known: Estimates, audit: BookAudit | None) -> Model:
+        usable = known.verdict is not Verdict.NO
+        return Model(
+            volatility=known.sigma,
+            volatility_daily_pct=daily_percent(known.sigma) if known.sigma is not None else None,
+            volatility_ready=known.sigma_source == "live",
+            alpha=known.intensity if usable else None,
+            kappa=known.kappa if usable else None,
+            buffer_ready=self.ready,
+            estimates=known,
+            audit=audit,
+        )
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -379,3 +430,9 @@ class Observer:
             times.popleft()
         span_ms = min(now_ms - self._started_ms, self._lookback_ms)
         return len(times) * 60_000 / span_ms if span_ms >= 1000 else None
+
+
+def _late(stream_age_ms: float | None, lag_ms: float | None) -> bool:
+    return (stream_age_ms is not None and stream_age_ms > STALE_STREAM_MS) or (
+        lag_ms is not None and lag_ms > STALE_LAG_MS
+    )

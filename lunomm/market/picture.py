@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from lunomm.market.book import Book
 from lunomm.market.levels import SideLevels
-from lunomm.market.own import OwnOrders
+from lunomm.market.own import OwnOrders, OwnPlace
 from lunomm.market.records import BookState, Level, OwnOrder, Tick
-from lunomm.market.rules import Side
+from lunomm.market.rules import PairRules, Side
 from lunomm.market.signals import imbalance, mid_price, side_sums, vamp, weighted_mid
 from lunomm.market.trades import FairTouch
 
@@ -38,7 +39,7 @@ class Picture:
         if tick.asks:
             tick.best_ask, tick.best_ask_size = tick.asks[0].price, tick.asks[0].volume
         tick.order_imbalance = imbalance(bids.top_lots, asks.top_lots)
-        tick.own = self._own_orders()
+        tick.own = own_orders(self._own.places(), rules)
         fair_bid, fair_ask = fair
         if self._own.ids:
             tick.fair_best_bid = rules.price(fair_bid) if fair_bid is not None else None
@@ -58,21 +59,6 @@ class Picture:
             bid_lots, ask_lots = self._own.fair_lots(fair_bid, fair_ask)
             tick.fair_weighted_mid = weighted_mid(fair_bid, bid_lots, fair_ask, ask_lots, rules)
 
-    def _own_orders(self) -> list[OwnOrder]:
-        rules = self._book.rules
-        return [
-            OwnOrder(
-                order_id=place.order.order_id,
-                intent_id=place.intent_id,
-                side=place.order.side,
-                price=rules.price(place.order.price),
-                volume=rules.volume(place.order.lots),
-                volume_ahead=rules.volume(place.lots_ahead),
-                orders_ahead=place.orders_ahead,
-            )
-            for place in self._own.places()
-        ]
-
     def _ladder(self, levels: SideLevels) -> list[Level]:
         """The best levels; rebuilt only when one of them changed, and then only those."""
         revision, rows = self._shown.get(levels.side, (-1, []))
@@ -86,3 +72,19 @@ class Picture:
                 rows.append(known.get((price, volume)) or Level(price, volume))
             self._shown[levels.side] = (levels.revision, rows)
         return rows
+
+
+def own_orders(places: Sequence[OwnPlace], rules: PairRules) -> list[OwnOrder]:
+    """Our orders as a tick shows them."""
+    return [
+        OwnOrder(
+            order_id=place.order.order_id,
+            intent_id=place.intent_id,
+            side=place.order.side,
+            price=rules.price(place.order.price),
+            volume=rules.volume(place.order.lots),
+            volume_ahead=rules.volume(place.lots_ahead),
+            orders_ahead=place.orders_ahead,
+        )
+        for place in places
+    ]

@@ -115,6 +115,7 @@ class Tick(Stamped, kw_only=True):
     volatility_ready, volatility_document_ready: of the live two-scale estimator, of the document's.
     beat: counts up at least once a second. stream_age_ms: since any byte from the venue. lag_ms: arrival minus
     exchange time (None where it cannot be judged). reason: why the state is not OK, where there is more to say.
+    The fields stand in the order of how often they change: ``written.py`` keeps the later ones as text.
     """
 
     ts: float
@@ -125,35 +126,35 @@ class Tick(Stamped, kw_only=True):
     stream_age_ms: float | None = None
     lag_ms: float | None = None
     reason: str = ""
+    orders: int = 0
+    levels: int = 0
+    trades_per_minute: float | None = None
+    volatility_document_pct: float | None = None
+    volatility_document_ready: bool = False
     mid_price: Decimal | None = None
     spread: Decimal | None = None
     best_bid: Decimal | None = None
     best_ask: Decimal | None = None
     best_bid_size: Decimal | None = None
     best_ask_size: Decimal | None = None
-    vamp: Decimal | None = None
     weighted_mid: Decimal | None = None
     micro_price: Decimal | None = None
-    order_imbalance: float | None = None
-    volatility: float | None = None
-    volatility_daily_pct: float | None = None
-    volatility_document_pct: float | None = None
-    volatility_ready: bool = False
-    volatility_document_ready: bool = False
-    alpha: float | None = None
-    kappa: float | None = None
-    buffer_ready: bool = False
-    trades_per_minute: float | None = None
-    bids: list[Level] = []
-    asks: list[Level] = []
     fair_mid: Decimal | None = None
     fair_weighted_mid: Decimal | None = None
     fair_best_bid: Decimal | None = None
     fair_best_ask: Decimal | None = None
+    vamp: Decimal | None = None
+    order_imbalance: float | None = None
+    bids: list[Level] = []
+    asks: list[Level] = []
     own: list[OwnOrder] = []
+    volatility: float | None = None
+    volatility_daily_pct: float | None = None
+    volatility_ready: bool = False
+    alpha: float | None = None
+    kappa: float | None = None
+    buffer_ready: bool = False
     estimates: Estimates = Estimates()
-    orders: int = 0
-    levels: int = 0
     audit: BookAudit | None = None
 
 

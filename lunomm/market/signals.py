@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lunomm.market.levels import SideLevels
 from lunomm.market.rules import EXACT, PairRules
 
 EXTRA_DIGITS = 6
 """Decimals beyond the tick of a ratio of prices: a millionth of a tick."""
+
+UNIT: Final[int] = 10**EXTRA_DIGITS
 
 
 class SideSums(NamedTuple):
@@ -30,6 +32,18 @@ def exact(units: int, scale: int) -> Decimal:
     return value if scale >= 0 else value.quantize(Decimal(1), context=EXACT)
 
 
+def plain(units: int, scale: int) -> str:
+    """The same as text: what ``exact`` gives, as it is written."""
+    if scale <= 0:
+        return str(units * 10**-scale)
+    if units < 0:
+        return "-" + plain(-units, scale)
+    digits = str(units)
+    if len(digits) <= scale:
+        digits = digits.zfill(scale + 1)
+    return f"{digits[:-scale]}.{digits[-scale:]}"
+
+
 def side_sums(levels: SideLevels) -> SideSums:
     """The running sums of a side, over its ``depth`` best levels."""
     return SideSums(levels.top_lots, levels.sign * levels.top_notional)
@@ -40,13 +54,13 @@ def level_sums(levels: Sequence[tuple[int, int]]) -> SideSums:
     return SideSums(sum(lots for _, lots in levels), sum(price * lots for price, lots in levels))
 
 
-def _ratio(numerator: int, denominator: int, rules: PairRules) -> Decimal:
-    """numerator / denominator in ticks, as a price, half a unit of the last digit rounded to even."""
-    whole, rest = divmod(numerator * 10**EXTRA_DIGITS, denominator)
+def _ratio(numerator: int, denominator: int) -> int:
+    """numerator / denominator in ticks as millionths of a tick, half a unit of the last digit rounded to even."""
+    whole, rest = divmod(numerator * UNIT, denominator)
     twice = 2 * rest
     if twice > denominator or (twice == denominator and whole % 2):
         whole += 1
-    return exact(whole, rules.price_scale + EXTRA_DIGITS)
+    return whole
 
 
 def mid_price(best_bid: int, best_ask: int, rules: PairRules) -> Decimal:
@@ -59,7 +73,13 @@ def weighted_mid(best_bid: int, bid_lots: int, best_ask: int, ask_lots: int, rul
 
     Source: hftbacktest, order book imbalance tutorial (there VAMP at the best bid and offer).
     """
-    return _ratio(best_bid * ask_lots + best_ask * bid_lots, bid_lots + ask_lots, rules)
+    units = weighted_mid_units(best_bid, bid_lots, best_ask, ask_lots)
+    return exact(units, rules.price_scale + EXTRA_DIGITS)
+
+
+def weighted_mid_units(best_bid: int, bid_lots: int, best_ask: int, ask_lots: int) -> int:
+    """The same in millionths of a tick."""
+    return _ratio(best_bid * ask_lots + best_ask * bid_lots, bid_lots + ask_lots)
 
 
 def vamp(bids: SideSums, asks: SideSums, rules: PairRules) -> Decimal | None:
@@ -70,7 +90,13 @@ def vamp(bids: SideSums, asks: SideSums, rules: PairRules) -> Decimal | None:
     """
     if not bids.lots or not asks.lots:
         return None
-    return _ratio(bids.notional * asks.lots + asks.notional * bids.lots, 2 * bids.lots * asks.lots, rules)
+    units = vamp_units(bids.lots, bids.notional, asks.lots, asks.notional)
+    return exact(units, rules.price_scale + EXTRA_DIGITS)
+
+
+def vamp_units(bid_lots: int, bid_notional: int, ask_lots: int, ask_notional: int) -> int:
+    """The same in millionths of a tick, of two sides with volume."""
+    return _ratio(bid_notional * ask_lots + ask_notional * bid_lots, 2 * bid_lots * ask_lots)
 
 
 def vamp_float(bids: SideSums, asks: SideSums, rules: PairRules) -> float | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 import msgspec
 
 SCHEMA = 1
@@ -19,3 +22,13 @@ class Stamped(msgspec.Struct, kw_only=True):
     pair: str
     venue: str = ""
     build: str = ""
+
+
+_EXPONENT = re.compile(r'"(-?[0-9]+(?:\.[0-9]+)?E[+-]?[0-9]{1,3})"')
+
+
+def written_plainly(text: str) -> str:
+    """JSON text with every decimal string that carries an exponent (``str(Decimal)`` of 0.0000001) written out."""
+    if "E-" not in text and "E+" not in text:
+        return text
+    return _EXPONENT.sub(lambda found: f'"{Decimal(found[1]):f}"', text)

@@ -18,15 +18,15 @@ from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.rules import PairRules
 
-WORK = "decode + book + every field of a tick + encode, for each recorded XBTZAR update on its 15,172 orders"
+WORK = "decode + book + every field of the tick as published text, for each recorded XBTZAR update; 15,172 orders"
 LEAVES_OUT = "the socket, Redis, the screen; no order of our own; the snapshot is loaded before the clock starts"
-STAGES = ("decode", "book", "tick", "encode")
+STAGES = ("decode", "book", "tick as text")
 SHOWN = 14
 
 
 def hot_path(rules: PairRules, frames: list[str], stages: int) -> Subject:
-    """The first ``stages`` of decode, book, tick, encode."""
-    encode = Bus(RedisAddress("127.0.0.1", 1), "book").encode
+    """The first ``stages`` of decode, book, tick as text."""
+    stamped = Bus(RedisAddress("127.0.0.1", 1), "book").stamped
 
     def prepare() -> Callable[[], int]:
         observer = Observer(rules)
@@ -46,9 +46,10 @@ def hot_path(rules: PairRules, frames: list[str], stages: int) -> Subject:
                 observer.drain()
                 if stages == 2:
                     continue
-                tick = observer.tick(now, beat=beat, wall_ms=float(now.exchange_ms), stream_age_ms=1.0, lag_ms=1.0)
-                if stages == 4:
-                    encode(tick)
+                stamped(
+                    rules.pair,
+                    observer.written(now, beat=beat, wall_ms=float(now.exchange_ms), stream_age_ms=1.0, lag_ms=1.0),
+                )
             return len(updates)
 
         return work

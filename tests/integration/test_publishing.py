@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from lunomm.bus.channels import GRID, LOB, TRADES, Channel
+from lunomm.bus.channels import GRID, LOB, QUOTES, TRADES, Channel
 from lunomm.bus.client import Bus
 from lunomm.commands.publishing import add_record, is_stored, publish_records, publish_ticks
 from lunomm.errors import BusError
+from lunomm.market.presence import VenueInfo
 from lunomm.market.records import BookState, GridRow, TakerOrder, Tick
 from lunomm.market.rules import Side
-from lunomm.market.stamp import Stamped
+from lunomm.market.written import written
 
 
 def taker(sequence: int) -> TakerOrder:
@@ -56,11 +57,11 @@ class LosesReplies(Bus):
     lost = 0
     before = False
 
-    async def publish(self, channel: Channel[Any], message: Stamped) -> None:
+    async def _send(self, channel: Channel[Any], key: str, data: str | bytes) -> None:
         if self.lost and self.before:
             self.lost -= 1
             raise BusError("the request was lost")
-        await super().publish(channel, message)
+        await super()._send(channel, key, data)
         if self.lost:
             self.lost -= 1
             raise BusError("the reply was lost")
@@ -106,9 +107,12 @@ class Beating:
         self.changed = asyncio.Event()
         self.beat = 0
 
-    def tick(self) -> Tick:
+    rules = SimpleNamespace(pair="XBTMYR")
+
+    def written(self) -> bytes:
         self.beat += 1
-        return Tick(pair="XBTMYR", ts=0.0, exchange_ts=None, sequence=None, state=BookState.RESYNC, beat=self.beat)
+        tick = Tick(pair="XBTMYR", ts=0.0, exchange_ts=None, sequence=None, state=BookState.RESYNC, beat=self.beat)
+        return written(tick)
 
 
 async def test_a_quiet_market_beats_at_least_once_a_second(bus: Bus) -> None:
@@ -164,3 +168,12 @@ async def test_ticks_go_on_after_a_redis_that_did_not_answer(bus: Bus) -> None:
         assert piece.last_error == "the request was lost"
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_fields_written_before_are_stamped_like_a_message(bus: Bus) -> None:
+    tick = Tick(pair="XBTMYR", ts=0.5, exchange_ts=None, sequence=None, state=BookState.RESYNC, beat=3, reason='"E-2')
+    for venue in (None, VenueInfo(pair="XBTMYR", mode="sim", url="http://a", run_id="r1")):
+        bus.venue = venue
+        assert bus.stamped("XBTMYR", written(tick)).decode() == bus.encode(tick)
+    with pytest.raises(BusError, match="sealed"):
+        await bus.publish_written(QUOTES, "XBTMYR", b"}")

@@ -1,108 +1,45 @@
-"""The book against a naive one: Decimals in dictionaries, straight from the JSON, sorted afresh at every look."""
+"""The book, and every field of the tick, against a naive one: Decimals in dictionaries, sorted afresh at every look.
+
+``LUNOMM_SOAK_TICKS`` says how many of the random frames have their tick compared: 5,000, or all of them (100000).
+"""
 
 from __future__ import annotations
 
-import heapq
 import json
+import os
 import random
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from naive_market import NaiveBook, rules
 
 from lunomm.errors import BookError, MarketDataError, SequenceGap
 from lunomm.luno.wire import decode_market_frame
 from lunomm.market.book import Book
+from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
+from lunomm.market.observer import Observer
+from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules, Side
-from lunomm.market.signals import imbalance, side_sums, vamp
+from lunomm.market.written import written
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "luno-xbtzar-2021-07-13-first5000.jsonl"
-
-
-def rules(pair: str, price_scale: int, volume_scale: int) -> PairRules:
-    return PairRules(
-        pair=pair,
-        base=pair[:3],
-        counter=pair[3:],
-        price_scale=price_scale,
-        volume_scale=volume_scale,
-        min_price=Decimal(0),
-        max_price=Decimal(10**12),
-        min_volume=Decimal(0),
-        max_volume=Decimal(10**9),
-    )
-
-
-class NaiveBook:
-    """Written from the protocol's prose, sharing nothing with the library."""
-
-    def __init__(self, frame: dict[str, Any]) -> None:
-        self.sequence = int(frame["sequence"])
-        self.status = frame["status"]
-        self.orders: dict[str, tuple[str, Decimal, Decimal]] = {}
-        self.volumes: dict[str, dict[Decimal, Decimal]] = {"BID": {}, "ASK": {}}
-        for side, rows in (("BID", frame["bids"]), ("ASK", frame["asks"])):
-            for row in rows:
-                self.put(row["id"], side, Decimal(row["price"]), Decimal(row["volume"]))
-
-    def put(self, order_id: str, side: str, price: Decimal, volume: Decimal) -> None:
-        self.orders[order_id] = (side, price, volume)
-        self.volumes[side][price] = self.volumes[side].get(price, Decimal(0)) + volume
-
-    def reduce(self, order_id: str, volume: Decimal) -> None:
-        side, price, have = self.orders[order_id]
-        assert volume <= have
-        if have == volume:
-            del self.orders[order_id]
-        else:
-            self.orders[order_id] = (side, price, have - volume)
-        self.volumes[side][price] -= volume
-        if not self.volumes[side][price]:
-            del self.volumes[side][price]
-
-    def apply(self, frame: dict[str, Any]) -> None:
-        self.sequence += 1
-        assert int(frame["sequence"]) == self.sequence
-        for trade in frame["trade_updates"] or []:
-            self.reduce(trade["maker_order_id"], Decimal(trade["base"]))
-        create = frame["create_update"]
-        if create:
-            self.put(create["order_id"], create["type"], Decimal(create["price"]), Decimal(create["volume"]))
-        delete = frame["delete_update"]
-        if delete:
-            self.reduce(delete["order_id"], self.orders[delete["order_id"]][2])
-        if frame["status_update"]:
-            self.status = frame["status_update"]["status"]
-
-    def top(self, side: str, count: int) -> list[tuple[Decimal, Decimal]]:
-        best = heapq.nlargest if side == "BID" else heapq.nsmallest
-        return [(price, self.volumes[side][price]) for price in best(count, self.volumes[side])]
+TICKS = int(os.environ.get("LUNOMM_SOAK_TICKS", "5000"))
 
 
 def assert_same_top(book: Book, naive: NaiveBook, depth: int = 10) -> None:
     pair = book.rules
-    tops = {}
     for side in Side:
         expected = naive.top(side.value, depth)
-        tops[side] = expected
         assert [(pair.price(p), pair.volume(v)) for p, v in book.levels(side, depth)] == expected
-        levels = book.side(side)
-        assert pair.volume(levels.top_lots) == sum(volume for _, volume in expected)
+        assert pair.volume(book.side(side).top_lots) == sum(volume for _, volume in expected)
     assert book.sequence == naive.sequence
     assert book.status == naive.status
     assert book.order_count == len(naive.orders)
     assert book.level_count == len(naive.volumes["BID"]) + len(naive.volumes["ASK"])
-    found = vamp(side_sums(book.bids), side_sums(book.asks), pair)
-    volumes = {side: sum((v for _, v in rows), Decimal(0)) for side, rows in tops.items()}
-    if all(volumes.values()):
-        mean = sum(sum(p * v for p, v in tops[side]) / volumes[side] for side in Side) / 2
-        assert found is not None and abs(found - mean) <= pair.tick_size / 1_000_000
-        share = volumes[Side.BID] / (volumes[Side.BID] + volumes[Side.ASK])
-        assert imbalance(book.bids.top_lots, book.asks.top_lots) == pytest.approx(float(share), rel=1e-12)
-    else:
-        assert found is None
 
 
 def assert_same_whole(book: Book, naive: NaiveBook) -> None:
@@ -117,11 +54,46 @@ def assert_same_whole(book: Book, naive: NaiveBook) -> None:
         assert book.side(side).keys == sorted(book.side(side).lots)
 
 
+class Own:
+    """Some resting orders taken for ours, others now and then."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.ids: dict[str, str] = {}
+
+    def choose(self, observer: Observer, naive: NaiveBook) -> None:
+        """Two near the touch, one anywhere, or none at all."""
+        self.ids = {}
+        if naive.orders and self.random.random() < 0.8:
+            best = [order.order_id for side in Side for order in observer.book.orders(side)[:2]]
+            chosen = [*self.random.sample(best, min(2, len(best))), self.random.choice(list(naive.orders))]
+            self.ids = {order_id: f"run-{number}" for number, order_id in enumerate(dict.fromkeys(chosen))}
+        observer.set_own([OwnIntent(intent, order_id, Side.BID, 1, 1) for order_id, intent in self.ids.items()])
+
+
+def assert_same_tick(observer: Observer, naive: NaiveBook, own: dict[str, str]) -> None:
+    """The text, straight from what was kept of the last one, against the naive picture and against the drawn tick."""
+    moment: dict[str, Any] = {"beat": naive.sequence, "wall_ms": 1.5, "stream_age_ms": 2.5, "lag_ms": None}
+    now = Now(observer.book.exchange_ns, 0)
+    text = observer.written(now, **moment)
+    found = msgspec.json.decode(b"{" + text)
+    expected = naive.tick(observer.rules, own)
+    assert {name: found[name] for name in expected if name != "order_imbalance"} == {
+        name: value for name, value in expected.items() if name != "order_imbalance"
+    }
+    if expected["order_imbalance"] is None:
+        assert found["order_imbalance"] is None
+    else:
+        assert found["order_imbalance"] == pytest.approx(expected["order_imbalance"], rel=1e-15)
+    assert text == written(observer.tick(now, **moment))
+
+
 def test_every_recorded_frame() -> None:
     if not RECORDED.exists():
         pytest.skip(f"{RECORDED.name} is not here: recorded data that is not ours to ship")
     pair = rules("XBTZAR", 0, 6)
-    book = Book(pair)
+    observer, own = Observer(pair), Own(5)
+    book = observer.book
     naive: NaiveBook | None = None
     fills, takers = 0, set()
     with RECORDED.open() as lines:
@@ -129,17 +101,19 @@ def test_every_recorded_frame() -> None:
             event = decode_market_frame(line, pair)
             frame = json.loads(line)
             if isinstance(event, BookSnapshot):
-                book.load(event)
+                observer.on_snapshot(event, Now(event.exchange_ns, 0))
                 naive = NaiveBook(frame)
                 assert_same_whole(book, naive)
                 continue
             assert isinstance(event, BookUpdate) and naive is not None
-            applied = book.apply(event)
+            applied = observer.on_update(event, Now(event.exchange_ns, 0))
             naive.apply(frame)
             fills += len(applied.trades)
             takers |= {trade.taker_id for trade in applied.trades}
-            assert_same_top(book, naive)
-            if number % 500 == 0:
+            if number > 2500 and number % 50 == 0:
+                own.choose(observer, naive)
+            assert_same_tick(observer, naive, own.ids)
+            if number % 1000 == 0:
                 assert_same_whole(book, naive)
     assert naive is not None
     assert_same_whole(book, naive)
@@ -273,11 +247,13 @@ class FrameSource:
 def test_a_hundred_thousand_random_frames() -> None:
     pair = rules("ABCDEF", 2, 4)
     source = FrameSource(20_260_922, pair)
+    own = Own(8)
     first = {"sequence": "1", "asks": [], "bids": [], "timestamp": 1_700_000_000_000, "status": "ACTIVE"}
-    book, naive = Book(pair), NaiveBook(first)
+    observer, naive = Observer(pair), NaiveBook(first)
+    book = observer.book
     snapshot = decode_market_frame(json.dumps(first), pair)
     assert isinstance(snapshot, BookSnapshot)
-    book.load(snapshot)
+    observer.on_snapshot(snapshot, Now(snapshot.exchange_ns, 0))
     refused: dict[str, int] = {}
     for number in range(100_000):
         if source.random.random() < 0.03:
@@ -295,10 +271,16 @@ def test_a_hundred_thousand_random_frames() -> None:
         frame = source.legal(naive)
         event = decode_market_frame(json.dumps(frame), pair)
         assert isinstance(event, BookUpdate)
-        book.apply(event)
+        observer.on_update(event, Now(event.exchange_ns, 0))
         naive.apply(frame)
-        assert_same_top(book, naive)
-        if number % 20 == 0:
+        if number % 97 == 0:
+            own.choose(observer, naive)
+        # In runs, as they are published, with holes between, as ticks are conflated.
+        if number % 1000 < TICKS // 100:
+            assert_same_tick(observer, naive, own.ids)
+        else:
+            assert_same_top(book, naive)
+        if number % 50 == 0:
             assert_same_whole(book, naive)
     assert_same_whole(book, naive)
     assert min(refused.values()) > 50 and len(refused) == 8
