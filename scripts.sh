@@ -110,6 +110,22 @@ compat_clients() {
         -p no:cacheprovider tests/compat "$@"
 }
 
+# A sweep on a Dask cluster of this machine. Dask and what it needs would double the development environment.
+compat_dask() {
+    local venv_dask="$root/.venv-dask"
+    local python_dask="$venv_dask/bin/python"
+    if [[ ! -x "$python_dask" ]] || ! "$python_dask" -c 'import distributed, lunomm, pytest' 2>/dev/null; then
+        say "installing Dask into .venv-dask (once) ..."
+        make_venv "$("$python" -c 'import sys; print(sys._base_executable)')" "$venv_dask"
+        local quiet=(-qq --disable-pip-version-check --no-input)
+        "$python_dask" -m pip install "${quiet[@]}" --require-hashes -r "$root/requirements.lock" &&
+            "$python_dask" -m pip install "${quiet[@]}" --no-build-isolation -e "$root[cluster]" ||
+            die "installation failed (see above)"
+    fi
+    cd "$root"
+    "$python_dask" -m pytest -q -n 0 -p no:cacheprovider tests/integration/test_sweep_cluster.py "$@"
+}
+
 # Make requirements.lock anew from pyproject.toml (needs uv): runtime first, then what only development needs; and
 # that of the clients.
 lock() {
@@ -150,6 +166,7 @@ bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred time
 bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
+bash scripts.sh compat dask          a sweep on a Dask cluster of this machine gives the table of a local one
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
 bash scripts.sh lock                 make both requirements.lock anew (needs uv)
 bash scripts.sh help                 this
@@ -200,13 +217,14 @@ case "${1:-}" in
         exec "$python" "$root/tests/benchmarks" "$@"
         ;;
     compat)
-        if [[ "${2:-}" != clients ]]; then
-            say "compat: say which: clients"
+        which="${2:-}"
+        if [[ "$which" != clients && "$which" != dask ]]; then
+            say "compat: say which: clients, dask"
             exit 2
         fi
         shift 2
         setup runtime
-        compat_clients "$@"
+        "compat_$which" "$@"
         ;;
     down)
         shift

@@ -32,6 +32,10 @@ def _amount(name: str, help: str, panel: str) -> Any:
     return typer.Option(name, parser=o.amount, metavar="AMOUNT", help=help, rich_help_panel=panel, show_default=False)
 
 
+def _whole(name: str, help: str) -> Any:
+    return typer.Option(name, parser=o.whole, metavar="WHOLE", help=help, rich_help_panel=SEVERAL)
+
+
 def _file(name: str, help: str, panel: str | None = None) -> Any:
     return typer.Option(name, metavar="FILE", help=help, rich_help_panel=panel, show_default=False)
 
@@ -83,6 +87,18 @@ LatencyMs = Annotated[float, _number("--latency-ms", "to the exchange, and back 
 LatencyLog = Annotated[Path | None, _file("--latency-log", "a session's journal: its own round trips instead", VENUE)]
 Calibrate = Annotated[
     list[Path] | None, _file("--calibrate", "start from the parameters of this tape (may be repeated)", o.BOOK)
+]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option("--sweep", metavar="NAME=A,B", help="try these values (may be repeated)", rich_help_panel=SEVERAL),
+]
+Random = Annotated[int | None, _whole("--random", "draw so many combinations; ranges NAME=LOW:HIGH too")]
+SweepSeed = Annotated[int, _whole("--seed", "of what is drawn")]
+Forward = Annotated[int, _whole("--walk-forward", "steps: chosen on one stretch, judged on the next")]
+Out = Annotated[Path | None, _file("--out", "the table, .csv or .parquet [default: lunomm-sweep.csv]", SEVERAL)]
+Workers = Annotated[int | None, _whole("--workers", "local processes [default: all cores]")]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster", rich_help_panel=SEVERAL)
 ]
 Html = Annotated[Path | None, _file("--html", "write a report with its pictures")]
 
@@ -136,6 +152,13 @@ def backtest(
     latency_log: LatencyLog = None,
     calibrate: Calibrate = None,
     html: Html = None,
+    sweep: Sweep = None,
+    random: Random = None,
+    seed: SweepSeed = 1,
+    walk_forward: Forward = 0,
+    out: Out = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     json: o.PlainJson = False,
     debug: o.PlainDebug = False,
 ) -> None:
@@ -157,6 +180,13 @@ def backtest(
         latency_log=latency_log,
         calibrate=tuple(calibrate or ()),
         html=html,
+        sweep=tuple(sweep or ()),
+        random=random,
+        seed=seed,
+        walk_forward=walk_forward,
+        out=out,
+        workers=workers,
+        scheduler=scheduler,
     )
     from lunomm.commands.backtest import run
 

@@ -6,7 +6,7 @@ No exchange, no Redis, no key, no LUNOMM_ variable: the same files and command l
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +42,10 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
         UsageError: a file that is no tape, tapes of several markets, options no model can price, a report that cannot
             be written.
     """
+    if options.sweep:
+        from lunomm.commands.sweep import run as sweep
+
+        return sweep(options, json=json)
     price = resolve(options.quote.fair_price)
     market = load(options.tapes, options.pair)
     setup = setup_of(options, market)
@@ -133,7 +137,10 @@ def _view(options: BacktestOptions, market: Recorded, setup: Setup, outcome: Out
         outcome,
         [tape.name for tape in options.tapes],
         given(options.quote),
-        notes(market, setup, outcome),
+        [
+            *backtest_notes(market, setup),
+            *(f"The quoter warned: {warning}." for warning in outcome.strategy.warnings[:1]),
+        ],
         None if window is None else calibrator.judged(window).fit,
         reach_curve(window) if window is not None else (),
     )
@@ -149,7 +156,7 @@ def given(quote: QuoteOptions) -> list[str]:
     ]
 
 
-def notes(market: Recorded, setup: Setup, outcome: Outcome) -> list[str]:
+def backtest_notes(market: Recorded, setup: Setup) -> list[str]:
     """Every assumption that the figures rest on."""
     said = [parameters_note(market, setup)]
     if setup.trips:
@@ -166,10 +173,7 @@ def notes(market: Recorded, setup: Setup, outcome: Outcome) -> list[str]:
     )
     if setup.baseline:
         said.append(f"{BASELINE}: the same pipeline, 10 bp each side of the mid, no skew, renewed every minute.")
-    said += market.notes
-    if outcome.strategy.warnings:
-        said.append(f"The quoter warned: {outcome.strategy.warnings[0]}.")
-    return said
+    return [*said, *market.notes]
 
 
 def parameters_note(market: Recorded, setup: Setup) -> str:
@@ -198,7 +202,3 @@ def backtest_data(view: BacktestView) -> dict[str, Any]:
         "notes": list(view.notes),
         "hash": outcome.digest,
     }
-
-
-def names(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths)

@@ -22,6 +22,7 @@ from lunomm.tape.decoded import Decoded, Frame
 from lunomm.tape.reader import Tape, TapeOwn, read_tape
 
 _LOADED: Final[dict[tuple[tuple[str, ...], str | None], Recorded]] = {}
+_LEARNED: Final[dict[object, Params]] = {}
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,13 @@ def learned(paths: Sequence[Path], market: Recorded, book: BookOptions, prior: f
     """
     if not paths:
         return None
+    key = (paths, market.paths, book, prior)
+    if key not in _LEARNED:
+        _LEARNED[key] = _learn(paths, market, book, prior)
+    return _LEARNED[key]
+
+
+def _learn(paths: Sequence[Path], market: Recorded, book: BookOptions, prior: float | None) -> Params:
     teacher = load(paths, market.rules.pair)
     backtest = Backtest(
         teacher.rules,

@@ -45,9 +45,9 @@ class Decoded:
         self._parts: list[bytes | Item] = []
         self._rows: list[_Row] = []
 
-    def keep(self, item: TapeFrame | TapeOwn | TapeLost) -> None:
+    def keep(self, item: TapeFrame | Item) -> None:
         """One more item of the tape."""
-        if isinstance(item, TapeFrame):
+        if isinstance(item, TapeFrame | Frame):
             self.frames += 1
             event = item.event
             if not isinstance(event, BookUpdate) or event.status is not None:

@@ -86,6 +86,20 @@ class Setup:
     epoch_ms: int = 1
     seed: int = 1
 
+    @property
+    def watched(self) -> tuple[float, float, str, int]:
+        """What the observer's work depends on: runs that agree in it share what the first made of the market."""
+        return self.vol_window_s, self.kappa_lookback_s, self.vol_price, self.depth
+
+    @property
+    def latency(self) -> Latency:
+        """A new one each time: a session's round trips are gone through in turn."""
+        return Measured(self.trips) if self.trips else Fixed(self.one_way_ms)
+
+    @property
+    def back_ns(self) -> int:
+        return self.latency.back_ns
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quoted:
@@ -186,13 +200,11 @@ class _Trial:
     ) -> None:
         self.rules, self.setup = rules, setup
         self._price = fair_price.BUILT_IN[setup.fair_price] if price is None else price
-        self._latency = self._new_latency()
         self._scripts, self._script = scripts, None
-        self._watched = (setup.vol_window_s, setup.kappa_lookback_s, setup.vol_price, setup.depth)
         # Our orders in it, or a price made of more than the touch: then the market must be watched anew.
         plain = scripts is not None and not own and self._price is fair_price.mid
-        known = scripts.get(self._watched) if scripts is not None and plain else None
-        back_ns = self._latency.back_ns
+        known = scripts.get(setup.watched) if scripts is not None and plain else None
+        back_ns = setup.back_ns
         if known is not None:
             self.backtest = Backtest(rules, Replayed(rules, known, setup.depth), back_ns)
         else:
@@ -208,9 +220,6 @@ class _Trial:
         self.backtest.begin = self._begin
         self._venues: list[PaperVenue] = []
         self._quoted: list[_QuoteLog] = []
-
-    def _new_latency(self) -> Latency:
-        return Measured(self.setup.trips) if self.setup.trips else Fixed(self.setup.one_way_ms)
 
     def _begin(self, now_ns: int) -> None:
         """The first frame is here: the lanes start their clocks with it."""
@@ -233,7 +242,7 @@ class _Trial:
             {rules.pair: FeeRates(setup.maker_fee, setup.taker_fee)},
         )
         venue = paper_venue([rules], [spec], draws(setup.seed, "ids").ids, books={rules.pair: self.backtest.book})
-        far = Counterparty(venue.venue, venue.drain, OWNER, self._new_latency())
+        far = Counterparty(venue.venue, venue.drain, OWNER, setup.latency)
         quoter = Quoter(rules.pair, options, epoch_ms=setup.epoch_ms, fair_price=self._price)
         settings = Settings(limits=setup.limits, balance_ns=round(setup.balance_s * 1e9), remember_ms=REMEMBER_MS)
         market = venue.market(rules.pair)
@@ -255,7 +264,7 @@ class _Trial:
             raise UsageError("the tape has no snapshot of the book: nothing can be traded on it", code="TAPE_EMPTY")
         backtest.finish()
         if self._scripts is not None and self._script is not None:
-            self._scripts[self._watched] = self._script
+            self._scripts[self.setup.watched] = self._script
         lanes = tuple(
             self._outcome_of(lane, venue, log)
             for lane, venue, log in zip(backtest.lanes, self._venues, self._quoted, strict=True)
