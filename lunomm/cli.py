@@ -22,7 +22,7 @@ from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
 from lunomm.cli_narrowed import narrowed
-from lunomm.errors import LunommError, UsageError
+from lunomm.errors import LunommError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
 
@@ -218,7 +218,10 @@ def up(
     speed: o.Speed = 1.0,
     seed: o.Seed = 1,
     profile: o.Profile = None,
-    fee_tier: o.FeeTier = 0,
+    fee_tier: o.FeeTier = None,
+    upstream: o.Upstream = None,
+    balance: o.Balances = None,
+    latency_ms: o.LatencyMs = None,
     order_size: o.OrderSize = None,
     gamma: o.Gamma = 1.0,
     eta: o.Eta = -0.005,
@@ -270,13 +273,18 @@ def up(
     """The whole pipeline, supervised; Ctrl-C ends it with no order left."""
     given = dict(locals())
     env = c.environment()
+    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug, upstream=upstream)
+    c.require_bus_key(common)
+    c.require_mode_of(common, tape=tape, upstream=upstream, balances=balance, latency_ms=latency_ms)
     options = c.UpOptions(
         pairs=c.parse_pairs(pairs, env),
         tape=tape,
         speed=speed,
         seed=seed,
         profile=profile,
-        fee_tier=fee_tier,
+        fee_tier=c.fee_tier(fee_tier, common.mode),
+        balances=tuple(balance or ()),
+        latency_ms=latency_ms,
         quote=_quote_options(given),
         gateway=_gateway_options(given),
         book=c.BookOptions(
@@ -289,10 +297,6 @@ def up(
             record_max_mb=record_max_mb,
         ),
     )
-    common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
-    c.require_bus_key(common)
-    if common.mode == "live" and tape is not None:
-        raise UsageError("--tape: a recording is re-enacted by the simulated exchange only. Leave --mode live away")
     _run("up", common, options.pairs, options)
 
 
@@ -305,15 +309,18 @@ def exchange(
     tape: o.Tape = None,
     tape_lead_s: o.TapeLead = 1.0,
     speed: o.Speed = 1.0,
-    fee_tier: o.FeeTier = 0,
+    fee_tier: o.FeeTier = None,
     behaviour: o.Switches = None,
     fault: o.Faults = None,
     account: o.Accounts = None,
+    upstream: o.Upstream = None,
+    balance: o.Balances = None,
+    latency_ms: o.LatencyMs = None,
     json: o.Json = False,
     for_s: o.For = None,
     debug: o.Debug = False,
 ) -> None:
-    """A simulated Luno on loopback: seeded order flow, or a recorded tape re-enacted.
+    """A simulated Luno on loopback: seeded order flow, a recorded tape re-enacted, or paper trading (--upstream).
 
     Profiles of the flow: theory (known sigma, A and kappa), and look-alikes: XBTZAR (as recorded), XBTMYR (one tick
     wide), thin (a seldom traded alt), stable (a dollar coin). GET /sim/info states the truth of each pair.
@@ -337,10 +344,13 @@ def exchange(
         tape=tape,
         tape_lead_s=tape_lead_s,
         speed=speed,
-        fee_tier=fee_tier,
+        fee_tier=c.fee_tier(fee_tier, "sim" if upstream is None else "paper"),
         behaviour=tuple(behaviour or ()),
         faults=tuple(fault or ()),
         accounts=tuple(account or ()),
+        upstream=upstream,
+        balances=tuple(balance or ()),
+        latency_ms=latency_ms,
     )
     common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
     _run("exchange", common, options)

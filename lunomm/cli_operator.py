@@ -96,8 +96,8 @@ def resume(
     import asyncio
 
     env = c.environment()
-    if mode not in (None, "sim", "live"):
-        raise UsageError(f"--mode {c.show(mode or '')}: unknown. Say --mode sim or --mode live")
+    if mode is not None and mode not in c.MODES:
+        raise UsageError(f"--mode {c.show(mode)}: unknown. Say --mode sim, --mode paper or --mode live")
     common = c.read_common(env, json=json, debug=debug, venue=False)
     from lunomm.commands.present import envelope, put_line
     from lunomm.commands.resume import run

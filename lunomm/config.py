@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunomm.dotenv_file import exposed, read_dotenv
-from lunomm.errors import ConfigError, RefusedError, UsageError
-from lunomm.luno.hosts import ApiKey
+from lunomm.errors import ConfigError, UsageError
+from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
 from lunomm.options import (
     DEFAULT_PAIR,
     STRATEGIES,
@@ -49,6 +49,7 @@ __all__ = [
     "child_environment",
     "environment",
     "exposed",
+    "fee_tier",
     "is_this_machine",
     "parse_pair",
     "parse_pairs",
@@ -57,12 +58,17 @@ __all__ = [
     "read_emergency",
     "require_bus_key",
     "require_live",
+    "require_mode_of",
     "show",
     "supervised_environment",
+    "upstream_key",
+    "upstream_place",
 ]
 
 SUPERVISED = "LUNOMM_SUPERVISED"
 """Set by ``up`` for its children: they end when their supervisor is gone."""
+
+MODES = ("sim", "paper", "live")
 
 ARGUMENTS_ONLY = "LUNOMM_ARGUMENTS_ONLY"
 """Set for commands that lunomm starts itself: their options are on their command line, none in ``.env`` counts."""
@@ -99,8 +105,26 @@ def export_options(env: Mapping[str, str]) -> None:
             os.environ[name] = value
 
 
+def upstream_key(key: ApiKey | None) -> dict[str, str]:
+    """What a paper exchange is given of the user's: the key it reads the market with."""
+    return {} if key is None else {"LUNO_KEY_ID": key.id, "LUNO_KEY_SECRET": key.secret}
+
+
+def upstream_place(word: str) -> Endpoint:
+    """Whose market: ``luno``, or an exchange on this machine.
+
+    Raises:
+        ConfigError: neither.
+    """
+    try:
+        return endpoint(None if word.strip().lower() == "luno" else word)
+    except ConfigError as error:
+        where = "--upstream (LUNOMM_UPSTREAM)"
+        raise ConfigError(str(error).replace("--url (LUNOMM_URL)", where), code="UPSTREAM") from None
+
+
 def child_environment(**extra: str) -> dict[str, str]:
-    """This process's environment for a child that needs no key (the exchange, the embedded server)."""
+    """This process's environment for a child that needs no key (a simulated exchange, the embedded server)."""
     kept = {k: v for k, v in os.environ.items() if not (k.startswith("LUNO_") and "KEY" in k)}
     return {**_without_options(kept), **extra}
 
@@ -124,8 +148,9 @@ def _without_options(env: dict[str, str]) -> dict[str, str]:
 class Common:
     """What every command that connects knows.
 
-    mode: ``sim`` or ``live``. mode_explicit: given by option or LUNOMM_MODE. url: as given, None = the mode's own.
-    key: the user's key, None without one (in sim never used). guardian_key: the guardian's own, None = ``key``.
+    mode: ``sim``, ``paper`` or ``live``. mode_explicit: given by option or LUNOMM_MODE. url: as given, None = the
+    mode's own. key: the user's key, None without one (in sim never used). guardian_key: the guardian's own, None =
+    ``key``. upstream: whose market a paper exchange started here passes on.
     for_s: stop after so many seconds.
     supervised: process id of the ``up`` that started this, None otherwise.
     """
@@ -141,6 +166,7 @@ class Common:
     for_s: float | None = None
     debug: bool = False
     supervised: int | None = None
+    upstream: str = "luno"
 
 
 def read_common(
@@ -153,6 +179,7 @@ def read_common(
     debug: bool = False,
     venue: bool = True,
     keyless: bool = False,
+    upstream: str | None = None,
 ) -> Common:
     """Resolve what all commands share. venue: False where no market is talked to (``down``, ``exchange``): mode sim.
 
@@ -160,7 +187,6 @@ def read_common(
 
     Raises:
         UsageError: unknown mode, for_s not positive.
-        RefusedError: keys present and no mode said.
         ConfigError: live without keys, half a key, a key others may read, a bad port, URL or state folder.
     """
     if for_s is not None and not (math.isfinite(for_s) and for_s > 0):
@@ -185,6 +211,7 @@ def read_common(
         for_s=for_s,
         debug=debug,
         supervised=int(env[SUPERVISED]) if env.get(SUPERVISED, "").isdecimal() else None,
+        upstream=upstream or env.get("LUNOMM_UPSTREAM") or "luno",
     )
 
 
@@ -235,28 +262,21 @@ def _check_privacy(env: Mapping[str, str]) -> None:
 
 
 def choose_mode(mode: str | None, key: ApiKey | None, env: Mapping[str, str], *, keyless: bool = False) -> str:
-    """The mode rules of the design: sim without keys; with keys it must be said; live needs them."""
+    """The mode rules of the design: sim without keys, paper with them; live only when said, and it needs them.
+
+    Of the user's key, paper needs the exchange it talks to only: who starts that must have it.
+    """
+    half = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if env.get(name)]
     if mode is None:
-        if key is not None:
-            raise RefusedError(
-                "mode: not given, and LUNO_KEY_ID and LUNO_KEY_SECRET are set: paper trading is not built yet. "
-                "Say --mode sim or --mode live",
-                code="MODE",
-            )
-        half = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if env.get(name)]
-        if half:
+        if key is None and half:
             raise ConfigError(
                 f"{half[0]} is set without its other half: set both LUNO_KEY_ID and LUNO_KEY_SECRET, or none"
             )
-        return "sim"
-    if mode == "paper":
-        raise RefusedError("--mode paper: not built yet. Say --mode sim or --mode live", code="MODE")
-    if mode not in ("sim", "live"):
-        raise UsageError(f"--mode {show(mode)}: unknown. Say --mode sim or --mode live")
-    if mode == "live" and key is None:
+        return "sim" if key is None else "paper"
+    if mode not in MODES:
+        raise UsageError(f"--mode {show(mode)}: unknown. Say --mode sim, --mode paper or --mode live")
+    if mode == "live" and key is None and not (keyless and not half):
         missing = [name for name in ("LUNO_KEY_ID", "LUNO_KEY_SECRET") if not env.get(name)]
-        if keyless and len(missing) == 2:
-            return mode
         raise ConfigError(
             f"--mode live: needs LUNO_KEY_ID and LUNO_KEY_SECRET; absent: {', '.join(missing)}. "
             "Put both into .env or the environment",
@@ -282,6 +302,25 @@ def read_guardian_key(env: Mapping[str, str]) -> ApiKey | None:
         there = "LUNO_GUARDIAN_KEY_ID" if key_id else "LUNO_GUARDIAN_KEY_SECRET"
         raise ConfigError(f"{there} is set without its other half: set both, or none")
     return ApiKey(key_id, secret) if key_id and secret else None
+
+
+def fee_tier(given: int | None, mode: str) -> int:
+    """Of an exchange of ours where none is said: the demo's, but on paper what a new customer pays."""
+    return (1 if mode == "paper" else 0) if given is None else given
+
+
+def require_mode_of(common: Common, *, tape: Path | None, **of_paper: object) -> None:
+    """Refuse what is of another mode than the one that is run.
+
+    Raises:
+        UsageError: names the option and the mode it needs.
+    """
+    if tape is not None and common.mode != "sim":
+        raise UsageError(f"--tape: a recording is re-enacted by the simulated exchange only, not in mode {common.mode}")
+    for name, given in of_paper.items():
+        if given and common.mode != "paper":
+            option = "--balance" if name == "balances" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option}: is of paper trading, not of mode {common.mode}. Say --mode paper")
 
 
 def require_bus_key(common: Common) -> None:

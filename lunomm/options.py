@@ -185,6 +185,10 @@ class ExchangeOptions:
     tape_lead_s: our seconds from open doors to the first recorded update. behaviour: NAME=VALUE each. faults:
     NAME[:key=value,...] each. accounts:
     [ACCOUNT/]KEY:SECRET[:PERMISSIONS] each, beside the usual one.
+
+    upstream: whose market is passed on, orders being answered on paper: ``luno``, or an exchange on this machine.
+    balances: ASSET=AMOUNT each, of a new paper account. latency_ms: from a request to the market and back; None:
+    as measured.
     """
 
     port: int | None = None
@@ -198,8 +202,12 @@ class ExchangeOptions:
     behaviour: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     accounts: tuple[str, ...] = field(default=(), repr=False)
+    upstream: str | None = None
+    balances: tuple[str, ...] = ()
+    latency_ms: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_upstream()
         if self.port is not None and not 1 <= self.port <= 65535:
             raise UsageError(f"--port: {self.port}: not a port. Give a number from 1 to 65535")
         _check("--speed", self.speed, 0, 10_000, open_low=True)
@@ -209,6 +217,37 @@ class ExchangeOptions:
         if self.fee_tier not in (0, 1):
             raise UsageError(f"--fee-tier: {self.fee_tier}: unknown. Say 0 (no maker fee) or 1 (0.35 %)")
         _check_tape(self.tape)
+
+    @property
+    def mode(self) -> str:
+        """Of the pieces that talk to it."""
+        return "sim" if self.upstream is None else "paper"
+
+    def _check_upstream(self) -> None:
+        if self.upstream is None:
+            for name, said in (("--balance", bool(self.balances)), ("--latency-ms", self.latency_ms is not None)):
+                if said:
+                    raise UsageError(f"{name}: is of a paper account. Say whose market it trades: --upstream luno")
+            return
+        made: dict[str, object] = {
+            "--tape": self.tape is not None,
+            "--profile": self.profile is not None,
+            "--speed": self.speed != 1.0,
+            "--behaviour": self.behaviour,
+            "--fault": self.faults,
+            "--account": self.accounts,
+        }
+        for name, given in made.items():
+            if given:
+                raise UsageError(f"{name}: the market of --upstream is passed on as it is. Leave {name} away")
+        if self.latency_ms is not None:
+            _check("--latency-ms", self.latency_ms, 0, 60_000)
+        for text in self.balances:
+            if not _BALANCE.fullmatch(text):
+                raise UsageError(f"--balance: {show(text)}: give ASSET=AMOUNT such as XBT=0.1")
+
+
+_BALANCE = re.compile(r"[A-Z0-9]{2,10}=[0-9]{1,15}(?:\.[0-9]{1,18})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -334,6 +373,8 @@ class UpOptions:
     seed: int = 1
     profile: str | None = None
     fee_tier: int = 0
+    balances: tuple[str, ...] = ()
+    latency_ms: float | None = None
     quote: QuoteOptions = field(default_factory=QuoteOptions)
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     book: BookOptions = field(default_factory=BookOptions)

@@ -16,7 +16,9 @@ from lunomm import __version__
 from lunomm.bus.channels import ACCOUNT, FILLS, HEALTH, LOB, ORDER_UPDATES, ORDERS, QUOTES, RULES, VENUE, Channel
 from lunomm.bus.client import Bus
 from lunomm.errors import BadMessage, ExchangeError, RefusedError
-from lunomm.market.presence import VenueInfo
+from lunomm.market.presence import OURS, VenueInfo
+
+_WORDS = {"sim": "simulated", "paper": "paper"}
 
 __all__ = ["VenueInfo", "VenueReplaced", "claim", "peek", "refresh", "release"]
 
@@ -80,9 +82,9 @@ def compare(there: VenueInfo, mine: VenueInfo) -> None:
     Raises:
         RefusedError: names both.
     """
-    if there.mode == mine.mode == "sim" and there.host and there.host != mine.host:
+    if there.mode == mine.mode and mine.mode in OURS and there.host and there.host != mine.host:
         raise RefusedError(
-            f"{there.pair}: the simulated exchange runs on {there.host[:60]}, loopback only. "
+            f"{there.pair}: the {_WORDS[mine.mode]} exchange runs on {there.host[:60]}, loopback only. "
             "Run this piece there, or use another Redis",
             code="VENUE_HOST",
         )
@@ -122,11 +124,11 @@ async def release(bus: Bus, pair: str, own: VenueInfo) -> None:
 
 
 async def _clear_other_runs(bus: Bus, pair: str, own: VenueInfo) -> None:
-    """Forget what another simulated run left: its orders and fills belong to a world that no longer exists.
+    """Forget what another run of an exchange of ours left: its orders and fills belong to another world.
 
     FILLS would even refuse the new run's rows, whose sequences start again. Never touches what a live run wrote.
     """
-    if own.mode != "sim":
+    if own.mode not in OURS:
         return
     stale: list[str] = []
     for channel in (LOB, RULES, QUOTES, ACCOUNT):
@@ -157,7 +159,7 @@ def _of_another_sim_run(raw: str, own: VenueInfo) -> bool:
     except (msgspec.MsgspecError, UnicodeError):
         return False
     run, _, place = stamp.partition("|")
-    return place.startswith("sim|") and run != own.run_id
+    return place.partition("|")[0] in OURS and run != own.run_id
 
 
 def _for_pair(info: VenueInfo, pair: str) -> VenueInfo:

@@ -53,11 +53,12 @@ async def run(common: Common, *, force: bool = False) -> dict[str, Any] | None:
             if is_ours(pid) and pid != os.getpid():
                 await _end_piece(piece, pid)
                 ended.append(f"{piece} ({pid})")
-    noted = venue_finder.noted_exchange(common.state_dir)
-    if noted is not None and is_ours(noted.pid):
-        await _end(noted.pid, EXCHANGE_S)
-        ended.append(f"exchange ({noted.pid})")
-        (common.state_dir / venue_finder.FILE).unlink(missing_ok=True)
+    for mode, file in venue_finder.FILES.items():
+        noted = venue_finder.noted_exchange(common.state_dir, mode)
+        if noted is not None and is_ours(noted.pid):
+            await _end(noted.pid, EXCHANGE_S)
+            ended.append(f"{'exchange' if mode == 'sim' else 'paper exchange'} ({noted.pid})")
+            (common.state_dir / file).unlink(missing_ok=True)
     if common.redis.embeddable and await embedded.stop(common.redis, common.state_dir):
         ended.append(f"embedded Redis (port {common.redis.port})")
     if common.json:

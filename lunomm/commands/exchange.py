@@ -1,4 +1,7 @@
-"""``lunomm exchange``: the simulated Luno on loopback, seeded or from a tape; others find it by the state folder."""
+"""``lunomm exchange``: a Luno of ours on loopback, seeded, from a tape, or an upstream's market with orders on paper.
+
+Others find it by the state folder.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lunomm.bus.clock import Clock
 from lunomm.bus.process import is_running, state_folder, write_whole
 from lunomm.commands.present import Presenter, say
-from lunomm.commands.venue_finder import FILE, ask, noted_exchange
+from lunomm.commands.venue_finder import FILES, WORDS, ask, noted_exchange
 from lunomm.config import Common, ExchangeOptions
 from lunomm.errors import InstanceError, LunommError, UsageError
 from lunomm.simulator import profiles
@@ -43,7 +46,10 @@ from lunomm.views.exchange import (
     exchange_screen,
 )
 
-USUAL_PORT = 8377
+if TYPE_CHECKING:
+    from lunomm.commands.paper_exchange import UpstreamMarket
+
+USUAL_PORTS = {"sim": 8377, "paper": 8378}
 
 _NEVER_S = 86_400.0
 """Longer than any exchange takes to open its doors."""
@@ -58,37 +64,63 @@ async def run(common: Common, options: ExchangeOptions) -> dict[str, Any] | None
     Raises:
         UsageError: unlisted pair, unknown profile, bad tape, taken port.
         InstanceError: an exchange of this state folder runs already.
+        ConfigError, CredentialsError, ConnectivityError, JournalError: of a paper exchange, as :func:`open_upstream`.
     """
     folder = state_folder(common.state_dir)
-    await _refuse_second(folder)
-    exchange, clock = _open(options)
-    listening = _listen(options.port)
+    await _refuse_second(folder, options.mode)
+    if options.upstream is None:
+        return await _serve(common, options, folder, *_open(options), _run_id(options.tape))
+    from lunomm.commands.paper_exchange import open_upstream
+
+    wall_ns = time.time_ns() // 1_000_000 * 1_000_000
+    async with open_upstream(common, options, folder) as upstream:
+        return await _serve(
+            common, options, folder, upstream.exchange, Clock(1.0, wall_ns, wall_ns), upstream.run_id, upstream
+        )
+
+
+async def _serve(
+    common: Common,
+    options: ExchangeOptions,
+    folder: Path,
+    exchange: Exchange,
+    clock: Clock,
+    run_id: str,
+    upstream: UpstreamMarket | None = None,
+) -> dict[str, Any] | None:
+    listening = _listen(options.port, USUAL_PORTS[options.mode])
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    run_id = _run_id(options.tape)
+
+    def info() -> dict[str, Any]:
+        return _info(exchange, clock, url, run_id, options.speed)
+
     server = ExchangeServer(
         exchange,
         lambda: clock.exchange_ns(),
         speed=options.speed,
-        info=lambda: _info(exchange, clock, url, run_id, options.speed),
+        info=info,
         faults=_armed(options, exchange.pairs),
+        public=None if upstream is None else upstream.public.get,
+        delay_s=None if upstream is None else upstream.delay_s,
     )
     watch = _Watch(exchange, server, options, url, run_id)
     stop, started = asyncio.Event(), asyncio.Event()
     held = _hold_signals(stop)
-    note = folder / FILE
+    note = folder / FILES[options.mode]
     presenter = Presenter("exchange", common.json, watch.screen, watch.line, watch.data)
     tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(server.serve(listening, started=started), name="exchange:serve"),
         asyncio.create_task(watch.sample(), name="exchange:watch"),
         asyncio.create_task(_until(stop, common), name="exchange:until"),
     ]
+    if upstream is not None:
+        tasks += [asyncio.create_task(work, name="exchange:upstream") for work in upstream.follow(server.streams)]
     try:
         await _first(tasks[0], started)
         if options.tape is not None:
             # Only now: reading the tape and opening the doors takes as long as it takes.
             clock = _begin(clock, options.tape_lead_s)
-        info = _info(exchange, clock, url, run_id, options.speed)
-        write_whole(note, msgspec.json.encode({**info, "pid": os.getpid()}).decode())
+        write_whole(note, msgspec.json.encode({**info(), "pid": os.getpid()}).decode())
         tasks.append(asyncio.create_task(presenter.run(stop), name="exchange:screen"))
         stopping = asyncio.create_task(stop.wait(), name="exchange:stop")
         tasks.append(stopping)
@@ -108,13 +140,13 @@ async def run(common: Common, options: ExchangeOptions) -> dict[str, Any] | None
     return watch.data()
 
 
-async def _refuse_second(folder: Path) -> None:
-    noted = noted_exchange(folder)
+async def _refuse_second(folder: Path, mode: str) -> None:
+    noted = noted_exchange(folder, mode)
     if noted is not None and noted.pid != os.getpid() and is_running(noted.pid):
         answered = await ask(noted.url)
         if answered is not None and answered.run_id == noted.run_id:
             raise InstanceError(
-                f"a simulated exchange runs already at {noted.url} (process {noted.pid}). "
+                f"a {WORDS[mode]} exchange runs already at {noted.url} (process {noted.pid}). "
                 "Use it, stop it with `lunomm down`, or set another LUNOMM_STATE_DIR"
             )
 
@@ -187,11 +219,11 @@ def _frames(tape: Tape) -> Iterator[Recorded]:
             yield Recorded(item.raw, item.event)
 
 
-def _listen(port: int | None) -> Any:
+def _listen(port: int | None, usual: int) -> Any:
     if port is not None:
         return bind(port)
     try:
-        return bind(USUAL_PORT)
+        return bind(usual)
     except UsageError:
         return bind(0)
 
@@ -213,6 +245,7 @@ def _info(exchange: Exchange, clock: Clock, url: str, run_id: str, speed: float)
         "pairs": exchange.pairs,
         "run_id": run_id,
         "fee_tier": setting.fee_tier,
+        "upstream": setting.upstream,
         "clock": {
             "wall_ms": clock.anchor_wall_ns // 1_000_000,
             "exchange_ms": clock.anchor_exchange_ns // 1_000_000,
@@ -223,7 +256,7 @@ def _info(exchange: Exchange, clock: Clock, url: str, run_id: str, speed: float)
 
 
 def _forget(note: Path, run_id: str) -> None:
-    noted = noted_exchange(note.parent)
+    noted = noted_exchange(note.parent, next(mode for mode, file in FILES.items() if file == note.name))
     if noted is not None and noted.run_id == run_id:
         note.unlink(missing_ok=True)
 
@@ -235,7 +268,7 @@ async def _first(serving: asyncio.Task[Any], started: asyncio.Event) -> None:
     ready.cancel()
     if serving.done():
         serving.result()
-        raise LunommError("the simulated exchange ended before it was up")
+        raise LunommError("the exchange ended before it was up")
 
 
 async def _until(stop: asyncio.Event, common: Common) -> None:
@@ -284,8 +317,10 @@ class _Watch:
             self._take()
 
     def _take(self) -> None:
-        engines = {pair: self._exchange.venue.engine(pair) for pair in self._exchange.pairs}
+        engines = {pair: self._exchange.venue.matcher(pair) for pair in self._exchange.pairs}
         counts = {pair: (engine.sequence, engine.next_trade) for pair, engine in engines.items()}
+        if self._samples and any(not sequence for sequence, _ in self._samples[-1][1].values()):
+            self._samples.clear()  # an upstream whose book was not known yet
         self._samples.append((time.monotonic(), counts))
         filled = [order for order in self._exchange.venue.orders() if order.filled_lots > 0]
         self._filled = Counter(order.request.pair for order in filled)
@@ -302,7 +337,7 @@ class _Watch:
 
     def view(self) -> ExchangeView:
         setting = self._exchange.setting
-        rules = self._exchange.venue.engine(self._exchange.pairs[0]).rules
+        rules = self._exchange.venue.matcher(self._exchange.pairs[0]).rules
         rates = profiles.fees(setting.fee_tier, rules.counter, rules.base)
         return ExchangeView(
             url=self._url,
@@ -310,6 +345,7 @@ class _Watch:
             seed=setting.seed,
             profile=setting.profile,
             tape=setting.tape,
+            upstream=setting.upstream,
             speed=self._options.speed,
             fee_tier=setting.fee_tier,
             running_s=time.monotonic() - self._started,
@@ -334,7 +370,7 @@ class _Watch:
 
     def _market(self, pair: str) -> MarketRow:
         venue = self._exchange.venue
-        engine = venue.engine(pair)
+        engine = venue.matcher(pair)
         (then, before), (now, after) = self._samples[0], self._samples[-1]
         span_s = max(now - then, 1e-9) * self._options.speed  # rates of its own seconds
         truth = self._exchange.setting.truth.get(pair, {})
@@ -350,7 +386,7 @@ class _Watch:
             streams=self._server.streams.listeners(pair),
             orders=len(venue.orders(None, pair, live=True)),
             filled=self._filled.get(pair, 0),
-            profile=str(truth.get("profile", "tape")),
+            profile=str(truth.get("profile", "tape" if self._exchange.setting.upstream is None else "upstream")),
             sigma_daily=None if sigma is None else sigma / 100,
             kappa_bp=None if kappa is None else 1e4 / kappa,
             intensity=_float(truth.get("intensity")),

@@ -40,6 +40,7 @@ from lunomm.errors import (
 from lunomm.journal.lock import JournalLock
 from lunomm.journal.store import Journal, journal_path, open_journal, venue_name
 from lunomm.luno import as_events
+from lunomm.market.presence import OURS
 from lunomm.options import GatewayOptions
 from lunomm.quoting.inputs import Account, Fill
 from lunomm.quoting.intents import WantedQuotes
@@ -221,7 +222,7 @@ class Gateway:
             log=piece.common.state_dir / "guardian.log",
             alive=lambda: asyncio.get_running_loop().time() - self._stepped_at < ALIVE_S,
             tell=self._tell,
-            simulated=piece.common.mode == "sim",
+            simulated=piece.common.mode in OURS,
         )
         self._journal = journal
         self._watch = Watch(piece, rest, budget, journal, self._tell)

@@ -108,14 +108,15 @@ async def where(common: Common) -> tuple[Endpoint, str]:
         place = endpoint(common.url)
         return place, venue_name("live", host=place.host)
     if common.url is not None:
-        info = await venue_finder.sim_at(common.url)
+        info = await venue_finder.sim_at(common.url, common.mode)
     else:
-        noted = venue_finder.noted_exchange(common.state_dir)
+        noted = venue_finder.noted_exchange(common.state_dir, common.mode)
         found = await venue_finder.ask(noted.url) if noted is not None else None
         if found is None:
-            raise ConnectivityError("no simulated exchange runs here, so no order rests. For real ones: --mode live")
+            which = venue_finder.WORDS[common.mode]
+            raise ConnectivityError(f"no {which} exchange runs here, so no order rests. For real ones: --mode live")
         info = found
-    return endpoint(info.url), venue_name("sim", run_id=info.run_id)
+    return endpoint(info.url), venue_name(common.mode, run_id=info.run_id)
 
 
 # --- the halt ------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from lunomm.commands.present import Presenter, say
 from lunomm.config import Common, ExchangeOptions, environment
 from lunomm.errors import BusError, ConnectivityError, LunommError
 from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
-from lunomm.market.presence import Health
+from lunomm.market.presence import OURS, Health
 
 BEAT_S = 1.0
 WATCH_S = 2.0
@@ -104,7 +104,7 @@ class Piece:
 
     @property
     def key(self) -> ApiKey | None:
-        """The user's key in live mode, sim/sim in sim: a user's key goes to the venue he named only."""
+        """The user's key in live mode, sim/sim else: a user's key goes to the venue he named only."""
         return self.common.key if self.common.mode == "live" else venue_finder.SIM_KEY
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -243,28 +243,28 @@ class Piece:
                 self.last_error = str(e)
 
     async def _watch_exchange(self) -> None:
-        """In sim mode: start over when the exchange is another run, or gone."""
+        """At an exchange of ours: start over when it is another run, or gone."""
         gone_since: float | None = None
         while True:
             await asyncio.sleep(WATCH_S)
-            if self.stop.is_set() or self.venue is None or self.venue.mode != "sim":
+            if self.stop.is_set() or self.venue is None or self.venue.mode not in OURS:
                 continue
             info = await venue_finder.ask(self.venue.url)
             if info is not None and info.run_id != self.venue.run_id:
                 raise VenueReplaced(f"the exchange at {self.venue.url} was restarted (run {info.run_id})")
-            noted = venue_finder.noted_exchange(self.common.state_dir)
+            noted = venue_finder.noted_exchange(self.common.state_dir, self.venue.mode)
             slow = noted is not None and noted.run_id == self.venue.run_id and is_running(noted.pid)
             if info is not None or slow:
                 gone_since = None
                 continue
             gone_since = gone_since or time.monotonic()
             if time.monotonic() - gone_since > GONE_AFTER_S and self.common.url is None:
-                raise VenueReplaced(f"the simulated exchange at {self.venue.url} is gone")
+                raise VenueReplaced(f"the {venue_finder.WORDS[self.venue.mode]} exchange at {self.venue.url} is gone")
 
     def background(self) -> None:
         """Start what runs beside every piece."""
         self.start(self._beats(), "heartbeat")
-        if self.common.mode == "sim" and not self.follows:
+        if self.common.mode in OURS and not self.follows:
             self.start(self._watch_exchange(), "exchange")
 
     async def close(self) -> None:
@@ -344,15 +344,15 @@ async def _find_venue(piece: Piece, *, exchange: bool, options: ExchangeOptions 
     if common.mode == "live":
         return venue_finder.live_venue(common)
     if common.url is not None:
-        info: venue_finder.SimInfo | None = await venue_finder.sim_at(common.url)
+        info: venue_finder.SimInfo | None = await venue_finder.sim_at(common.url, common.mode)
     else:
         info = await _claimed_exchange(piece)
         if info is None:
-            wanted = options or ExchangeOptions(pairs=tuple(pairs))
+            wanted = options or venue_finder.own_exchange(common, tuple(pairs))
             if common.supervised:
-                info = await venue_finder.wait_for(common.state_dir)
+                info = await venue_finder.wait_for(common.state_dir, common.mode)
             else:
-                info = await venue_finder.find_or_start(common.state_dir, wanted, say, start=exchange)
+                info = await venue_finder.find_or_start(common.state_dir, wanted, say, start=exchange, key=common.key)
     if info is None:
         return None
     venue_finder.check_pairs(info, pairs)
@@ -363,7 +363,7 @@ async def _claimed_exchange(piece: Piece) -> venue_finder.SimInfo | None:
     """The exchange another piece of this Redis already talks to, when it runs here and answers."""
     for pair in piece.pairs:
         there = await peek(piece.bus, pair)
-        if there is not None and there.mode == "sim" and there.host == this_host():
+        if there is not None and there.mode == piece.common.mode and there.host == this_host():
             info = await venue_finder.ask(there.url)
             if info is not None and info.run_id == there.run_id:
                 return info

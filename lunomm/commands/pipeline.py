@@ -18,7 +18,7 @@ from lunomm.bus.clock import Clock
 from lunomm.bus.venue import VenueInfo, peek, this_host
 from lunomm.commands import venue_finder
 from lunomm.errors import BadMessage, BusError
-from lunomm.market.presence import Health
+from lunomm.market.presence import OURS, Health
 from lunomm.views.pipeline import PairView, PieceView, PipelineView
 
 PIECES = ("book", "calibrate", "quote", "gateway")
@@ -71,7 +71,7 @@ class PipelineReader:
             for piece, pair in sorted(names, key=lambda name: (name[1], order.get(name[0], 9), name[0]))
         ]
         if venue is not None and not await self._answers(venue):
-            problems.append(f"the simulated exchange at {venue.url} does not answer")
+            problems.append(f"the {venue_finder.WORDS[venue.mode]} exchange at {venue.url} does not answer")
         self._keep_mids(views)
         self.last = PipelineView(
             venue=venue.title if venue is not None else "no venue is claimed",
@@ -141,8 +141,8 @@ class PipelineReader:
         return (now_ns - since_ns) / 1e6
 
     async def _answers(self, venue: VenueInfo) -> bool:
-        """Whether a simulated exchange on this machine answers; anything else is not ours to judge."""
-        if venue.mode != "sim" or venue.host != this_host():
+        """Whether an exchange of ours on this machine answers; anything else is not ours to judge."""
+        if venue.mode not in OURS or venue.host != this_host():
             return True
         now_ns = time.monotonic_ns()
         if self._asked is not None and self._asked[0] == venue.url and now_ns - self._asked[1] < ASK_EVERY_NS:

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lunomm.commands import venue_finder
 from lunomm.commands.present import envelope, is_screen, put_line, say
-from lunomm.config import Common, ExchangeOptions, PairsOptions
+from lunomm.config import Common, ExchangeOptions, PairsOptions, upstream_place
 from lunomm.errors import ConnectivityError, CredentialsError, LunommError, RateLimited, UsageError
 from lunomm.luno import wire
 from lunomm.luno.budget import CallBudget
@@ -97,8 +97,12 @@ async def run(common: Common, options: PairsOptions) -> dict[str, Any]:
 async def _place(common: Common) -> tuple[Endpoint, ApiKey | None]:
     if common.mode == "live":
         return endpoint(common.url), common.key
+    if common.mode == "paper" and common.url is None:
+        # What is read is the market's own: no need to start an exchange that only passes it on.
+        place = upstream_place(common.upstream)
+        return place, common.key or (None if place.is_luno else venue_finder.SIM_KEY)
     if common.url is not None:
-        info = await venue_finder.sim_at(common.url)
+        info = await venue_finder.sim_at(common.url, common.mode)
     else:
         found = await venue_finder.find_or_start(common.state_dir, ExchangeOptions(), say)
         assert found is not None

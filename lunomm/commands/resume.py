@@ -26,7 +26,7 @@ from lunomm.journal.glance import Glance, glance, glances
 from lunomm.journal.lock import JournalLock
 from lunomm.journal.request import FileRequest, remove_request, request_path, write_request
 from lunomm.journal.store import open_journal
-from lunomm.market.presence import ControlRequest
+from lunomm.market.presence import OURS, ControlRequest
 
 ANSWER_S = 5.0
 LOOK_S = 0.1
@@ -74,15 +74,15 @@ async def run(common: Common, pair: str | None, *, reason: str = "", mode: str |
 
 def _halted(common: Common, pair: str | None, mode: str | None) -> Glance:
     """The one journal that is meant."""
-    noted = venue_finder.noted_exchange(common.state_dir)
-    run_id = noted.run_id if noted is not None else None
+    noted = {mode: venue_finder.noted_exchange(common.state_dir, mode) for mode in OURS}
+    runs = {mode: info.run_id for mode, info in noted.items() if info is not None}
     about = [
         g
         for g in glances(common.state_dir)
         if (mode is None or g.mode == mode)
         and (pair is None or pair in g.pairs)
         # A simulated exchange that is gone has left journals nobody will ever open again.
-        and (g.mode != "sim" or run_id is None or g.run_id == run_id)
+        and (g.mode not in runs or g.run_id == runs[g.mode])
     ]
     found = [g for g in about if g.halted is not None]
     if not found:

@@ -37,14 +37,17 @@ from lunomm.config import (
     child_environment,
     environment,
     supervised_environment,
+    upstream_key,
+    upstream_place,
 )
 from lunomm.errors import BusError, ExchangeError, LunommError, OrdersMayBeLive, RefusedError, UsageError
+from lunomm.market.presence import OURS
 from lunomm.market.records import BookState, Params
 from lunomm.trading.baseline import Baseline, BaselineOptions
 from lunomm.views.pipeline import PairView, PipelineView
 from lunomm.views.status import status_line, status_screen
 
-USUAL_PORT = 8377
+USUAL_PORTS = {"sim": 8377, "paper": 8378}
 READ_S = 0.5
 QUOTE_END_S = 10.0
 GATEWAY_END_S = 60.0
@@ -70,7 +73,7 @@ async def run(common: Common, pairs: Sequence[str], options: UpOptions) -> dict[
     started_redis = await embedded.ensure(common.redis, folder, environment(), say)
     world: _World | None = None
     try:
-        if common.mode == "sim" and common.url is None:
+        if common.mode in OURS and common.url is None:
             world = await _World.find_or_start(common, options)
         # The view's connection is opened first, closed last: what reads through it is ended by the piece.
         async with (
@@ -129,7 +132,7 @@ async def _nobody_else(common: Common) -> bool:
 
 
 class _World:
-    """The simulated exchange under ``up``: found running (then left alone), or a child of ours on a port that stays."""
+    """The exchange of ours under ``up``: found running (then left alone), or a child of ours on a port that stays."""
 
     def __init__(self, child: Child | None) -> None:
         self.child = child
@@ -139,14 +142,14 @@ class _World:
     async def find_or_start(cls, common: Common, options: UpOptions) -> _World:
         folder = common.state_dir
         async with locked(folder / "exchange.lock"):
-            info = await venue_finder.find(folder)
+            info = await venue_finder.find(folder, common.mode)
             if info is not None:
-                _check_same(info, options)
+                _check_same(info, common, options)
                 return cls(None)
             taken: LunommError = ExchangeError("no free port on this machine for the simulated exchange")
             for usual in (True, False, False):
                 try:
-                    return await cls._start(folder, options, _free_port(usual=usual))
+                    return await cls._start(common, options, _free_port(USUAL_PORTS[common.mode], usual=usual))
                 except LunommError as e:
                     # Another program took the port between our look and the exchange's start: try a free one.
                     if TAKEN not in str(e):
@@ -155,7 +158,8 @@ class _World:
             raise taken
 
     @classmethod
-    async def _start(cls, folder: Path, options: UpOptions, port: int) -> _World:
+    async def _start(cls, common: Common, options: UpOptions, port: int) -> _World:
+        folder, paper = common.state_dir, common.mode == "paper"
         wanted = ExchangeOptions(
             port=port,
             seed=options.seed,
@@ -164,23 +168,27 @@ class _World:
             tape=options.tape,
             speed=options.speed,
             fee_tier=options.fee_tier,
+            upstream=common.upstream if paper else None,
+            balances=options.balances,
+            latency_ms=options.latency_ms,
         )
-        (folder / venue_finder.FILE).unlink(missing_ok=True)
+        (folder / venue_finder.FILES[common.mode]).unlink(missing_ok=True)
         args = venue_finder.exchange_args(wanted)
-        alone = child_environment(**{SUPERVISED: str(os.getpid())})
-        child = Child("exchange", args, folder, environment=alone, on_death=_told)
+        key = upstream_key(common.key) if paper else {}
+        alone = child_environment(**{SUPERVISED: str(os.getpid())}, **key)
+        child = Child("paper" if paper else "exchange", args, folder, environment=alone, on_death=_told)
         world = cls(child)
         world.keeping = asyncio.create_task(child.keep(), name="up:exchange")
         try:
-            await world._wait()
+            await world._wait(common.mode)
         except BaseException:
             await world.end(True)
             raise
         return world
 
-    async def _wait(self) -> None:
+    async def _wait(self, mode: str) -> None:
         assert self.keeping is not None and self.child is not None
-        finding = asyncio.create_task(venue_finder.wait_for(self.child.log.parent))
+        finding = asyncio.create_task(venue_finder.wait_for(self.child.log.parent, mode))
         done, _ = await asyncio.wait((finding, self.keeping), return_when=asyncio.FIRST_COMPLETED)
         if finding not in done:
             finding.cancel()
@@ -197,12 +205,19 @@ class _World:
         await asyncio.wait([self.keeping])
 
 
-def _check_same(info: venue_finder.SimInfo, options: UpOptions) -> None:
+def _check_same(info: venue_finder.SimInfo, common: Common, options: UpOptions) -> None:
     """Refuse to take a running exchange for the one that was asked for.
 
     Raises:
-        RefusedError: tape, profile or speed differ.
+        RefusedError: tape, profile, speed or upstream differ.
     """
+    if info.upstream is not None:
+        if info.upstream != upstream_place(common.upstream).rest:
+            raise RefusedError(
+                f"a paper exchange of {info.upstream} already runs at {info.url}. Stop it first: lunomm down",
+                code="OTHER_EXCHANGE",
+            )
+        return
     tape = options.tape.name if options.tape is not None else None
     running = Path(info.tape).name if info.tape else None
     profile_differs = options.profile is not None and options.profile != info.profile
@@ -214,9 +229,9 @@ def _check_same(info: venue_finder.SimInfo, options: UpOptions) -> None:
         )
 
 
-def _free_port(*, usual: bool = True) -> int:
+def _free_port(first: int, *, usual: bool = True) -> int:
     """The usual port, or a free one where it is taken; fixed now, so that a restarted exchange keeps its address."""
-    for port in (USUAL_PORT, 0) if usual else (0,):
+    for port in (first, 0) if usual else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -366,7 +381,7 @@ class _Pipeline:
 
     def _fee_tier(self) -> int | None:
         account = next((run.account for run in self._runs.values() if run.account is not None), None)
-        if self._piece.common.mode != "sim":
+        if self._piece.common.mode not in OURS:
             return None
         return self._options.fee_tier if account is None else int(account.maker_fee != 0)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunomm.errors import JournalError
+from lunomm.market.presence import OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Glance:
 
     @property
     def run_id(self) -> str:
-        """Of the simulated exchange it is about; empty for a live venue's."""
-        return self.venue.partition("-")[2] if self.mode == "sim" else ""
+        """Of the exchange of ours it is about; empty for a live venue's."""
+        return self.venue.partition("-")[2] if self.mode in OURS else ""
 
 
 def glance(path: Path) -> Glance:

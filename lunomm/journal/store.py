@@ -21,6 +21,7 @@ import msgspec
 from lunomm.errors import JournalError
 from lunomm.journal import schema
 from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, UPDATES, Table, checksum
+from lunomm.market.presence import OURS
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate
 from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveResume, SaveUpdate
@@ -222,8 +223,8 @@ def fill_key(fill: Fill) -> tuple[int, int]:
 
 
 def venue_name(mode: str, *, host: str = "", run_id: str = "") -> str:
-    """What one journal is about: a host, and in sim one run (another run is another world)."""
-    return f"sim-{run_id}" if mode == "sim" else f"{mode}-{host}"
+    """What one journal is about: a host, or one run of an exchange of ours (another run is another world)."""
+    return f"{mode}-{run_id}" if mode in OURS else f"{mode}-{host}"
 
 
 def journal_path(folder: Path, venue: str, account: str) -> Path:

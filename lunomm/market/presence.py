@@ -6,11 +6,15 @@ import msgspec
 
 from lunomm.market.stamp import Stamped
 
+OURS = ("sim", "paper")
+"""Modes whose exchange is a process of lunomm on this machine."""
+
 
 class VenueInfo(Stamped, kw_only=True):
     """VENUE::<pair>: the one market all pieces of a pair on this Redis are talking about.
 
-    mode: ``sim``, ``live`` or ``tape``. url: base of the REST calls. host: machine that runs it (sim, tape).
+    mode: ``sim``, ``paper``, ``live`` or ``tape``. url: base of the REST calls. host: machine that runs it (not live).
+    upstream: whose market a paper exchange passes on.
     run_id: one life of that venue; another run is another world. speed: exchange seconds per wall second.
     anchor_*_ms: one instant on both clocks; equal unless a tape is re-enacted. pair of the message is the pair claimed.
     """
@@ -25,13 +29,16 @@ class VenueInfo(Stamped, kw_only=True):
     run_id: str = ""
     anchor_wall_ms: int = 0
     anchor_exchange_ms: int = 0
+    upstream: str | None = None
 
     @property
     def place(self) -> str:
-        """Names what outlives a run: stored messages are compared by it (mode, URL, in sim also seed and profile)."""
+        """Names what outlives a run: stored messages are compared by it (mode, URL, what is there)."""
         parts = [self.mode, self.url.replace("|", "")]
         if self.mode == "sim":
             parts += [str(self.seed), self.profile or "", self.tape or ""]
+        elif self.mode == "paper":
+            parts.append((self.upstream or "").replace("|", ""))
         return "|".join(parts)
 
     @property
@@ -44,6 +51,8 @@ class VenueInfo(Stamped, kw_only=True):
         """For people: mode and where."""
         if self.mode == "sim":
             return f"sim at {self.url} ({self.profile or 'tape'}, run {self.run_id})"
+        if self.mode == "paper":
+            return f"paper at {self.url} (market of {self.upstream}, account {self.run_id})"
         return f"{self.mode} at {self.url}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from lunomm.market.rules import PairRules, Side
 from lunomm.simulator.behaviour import Behaviour
@@ -26,11 +27,21 @@ STATEMENT_ROWS = 50_000
 """Ledger rows kept an account."""
 
 
+class Witness(Protocol):
+    """Is told each change of an order, in turn, before its user messages are seen: who keeps orders writes it down."""
+
+    def accepted(self, order: VisitorOrder) -> None: ...
+    def working(self, order: VisitorOrder, now_ms: int) -> None: ...
+    def settled(self, trade: Trade, rules: PairRules, now_ms: int) -> None: ...
+    def finished(self, order: VisitorOrder) -> None: ...
+
+
 class Desk:
     """All visitors' orders for ever (a client_order_id is never free again), and their fills."""
 
     def __init__(self, ledger: Ledger, behaviour: Behaviour, emit: Callable[[UserFrame], None]) -> None:
         self._ledger = ledger
+        self.witness: Witness | None = None
         self._behaviour = behaviour
         self._emit = emit
         self._rates: dict[str, tuple[Mapping[str, FeeRates], FeeRates]] = {}
@@ -54,6 +65,12 @@ class Desk:
     def charge_all(self, rates: FeeRates) -> None:
         """From now on every account pays these, in every market."""
         self._rates = {owner: ({}, rates) for owner in self._rates}
+
+    def charge(self, owner: str, pair: str, rates: FeeRates) -> None:
+        """From now on this account pays these in that market. Raises KeyError."""
+        fees, other = self._rates[owner]
+        if fees.get(pair, other) != rates:
+            self._rates[owner] = ({**fees, pair: rates}, other)
 
     @property
     def owners(self) -> list[str]:
@@ -141,6 +158,8 @@ class Desk:
         self._visited.add(request.pair)
         if request.client_order_id:
             self._by_client_id[owner, request.client_order_id] = order
+        if self.witness is not None:
+            self.witness.accepted(order)
         self._row(self._ledger.reserve(owner, _pays(request, rules), request.reserve), now_ms)
         if self._behaviour.send_awaiting or waits:
             self._emit(status_message(order, now_ms))
@@ -151,10 +170,14 @@ class Desk:
     def working(self, order: VisitorOrder, now_ms: int) -> None:
         """The order goes to its book: PENDING."""
         order.status = "PENDING"
+        if self.witness is not None:
+            self.witness.working(order, now_ms)
         self._emit(status_message(order, now_ms))
 
     def settle(self, trade: Trade, rules: PairRules, now_ms: int) -> None:
         """Move the money of one trade and finish an order it has used up; the rest of a taker is its caller's."""
+        if self.witness is not None:
+            self.witness.settled(trade, rules, now_ms)
         for order_id, owner, side, maker in (
             (trade.maker_id, trade.maker_owner, trade.maker_side, True),
             (trade.taker_id, trade.taker_owner, trade.maker_side.other, False),
@@ -177,6 +200,8 @@ class Desk:
         """COMPLETE, and what is still reserved for it returns."""
         order.status = "COMPLETE"
         order.completed_ms = now_ms
+        if self.witness is not None:
+            self.witness.finished(order)
         del self._live[order.order_id]
         self._emit(status_message(order, now_ms))
         if order.reserved:

@@ -40,7 +40,7 @@ _RETAIL_COUNTER = Decimal(30_000)
 
 
 class House(Protocol):
-    """What moves a market: a seeded flow, or a recording."""
+    """What moves a market: a seeded flow, a recording, or an upstream."""
 
     @property
     def next_ns(self) -> int | None: ...
@@ -50,13 +50,14 @@ class House(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What this exchange is, for screens and ``/sim/info``. profile None: a tape. truth: by pair."""
+    """What this exchange is, for screens and ``/sim/info``. profile None: a tape, or an upstream. truth: by pair."""
 
     seed: int
     profile: str | None
     tape: str | None
     fee_tier: int
     truth: Mapping[str, Mapping[str, float | str | None]]
+    upstream: str | None = None
 
 
 class Exchange:
@@ -127,11 +128,11 @@ class Exchange:
         self.venue.change_rules(now_ms, pair, rules)
         self.houses[pair] = house.reopened()
 
-    def snapshot_raw(self, pair: str) -> str:
-        """The first frame of a new market stream."""
+    def snapshot_raw(self, pair: str) -> str | None:
+        """The first frame of a new market stream; None: it comes with the upstream's next snapshot."""
         house = self.houses.get(pair)
         recorded = house.opening_raw if isinstance(house, Replay) else None
-        return self.venue.engine(pair).snapshot_raw() if recorded is None else recorded
+        return self.venue.matcher(pair).snapshot_raw() if recorded is None else recorded
 
 
 def seeded(
@@ -156,7 +157,7 @@ def seeded(
     streams = {pair: draws(seed, pair) for pair in opened}
     specs = [MarketSpec(market.rules, _FIRST_SEQUENCE, _FIRST_TRADE) for market, _ in opened.values()]
     rules = [market.rules for market, _ in opened.values()]
-    venue = Venue(specs, _accounts(keys, rules, fee_tier), draws(seed, "ids").ids, switches)
+    venue = Venue(specs, accounts(keys, rules, fee_tier), draws(seed, "ids").ids, switches)
     houses: dict[str, House] = {}
     truth: dict[str, dict[str, float | str | None]] = {}
     for index, (pair, (market, behaviour)) in enumerate(opened.items()):
@@ -196,7 +197,7 @@ def replayed(
     # Digits as recorded: padded to eight in 2021, trimmed since.
     asked = switches or Behaviour()
     style = replace(asked, padded_decimals=asked.padded_decimals or '.00000000"' in first.raw[:4096])
-    venue = Venue([MarketSpec(rules)], _accounts(keys, [rules], fee_tier), draws(seed, "ids").ids, style)
+    venue = Venue([MarketSpec(rules)], accounts(keys, [rules], fee_tier), draws(seed, "ids").ids, style)
     house = Replay(venue, rules.pair, _chain(first, recorded))
     venue.drain()
     return Exchange(venue, {rules.pair: house}, Setting(seed, None, name, fee_tier, {}), keys)
@@ -216,7 +217,8 @@ def _chain(first: Recorded, rest: Iterable[Recorded]) -> Iterable[Recorded]:
     yield from rest
 
 
-def _accounts(keys: Sequence[Key], markets: Sequence[PairRules], fee_tier: int) -> list[AccountSpec]:
+def accounts(keys: Sequence[Key], markets: Sequence[PairRules], fee_tier: int) -> list[AccountSpec]:
+    """The usual visitor's account and those of the keys, with the same money and the fees of the tier."""
     fees: dict[str, FeeRates] = {}
     balances: dict[str, Decimal] = {}
     for rules in markets:

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -25,6 +25,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lunomm.errors import ConnectivityError
+from lunomm.luno.public import PATHS, Answer
 from lunomm.simulator.access import CallBudgets, basic_credentials, is_loopback_host, is_loopback_origin
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.calls import CALLS, Call, Request, touched
@@ -61,6 +63,9 @@ class ExchangeServer:
     Args:
         now_ns: The exchange's clock, Unix ns. speed: its seconds in one of ours.
         info: The object of ``GET /sim/info``. faults: what goes wrong; none unless armed.
+        public: who answers for public data (path, query), where it is somebody else's market. None of this exchange's
+            own then, neither ``/sim/faults`` nor ``/sim/truth``: what it passes on is as it came.
+        delay_s: how much later than it came a call that acts reaches the market.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class ExchangeServer:
         calls_per_minute: int | None = None,
         queue_limit: int = 20_000,
         faults: Faults | None = None,
+        public: Callable[[str, str], Awaitable[Answer]] | None = None,
+        delay_s: Callable[[], float] | None = None,
     ) -> None:
         self.exchange = exchange
         self.faults = faults or Faults(draws(exchange.setting.seed, "faults").ids)
@@ -86,18 +93,19 @@ class ExchangeServer:
         self._now_ns = now_ns
         self._speed = speed
         self._info = info
+        self._public = public
+        self._delay_s = delay_s
         self._server: uvicorn.Server | None = None
 
     @property
     def app(self) -> ASGIApp:
-        routes: list[BaseRoute] = [
-            Route("/sim/info", self._answer_info, methods=["GET"]),
-            Route("/sim/faults", self.fault_service.answer, methods=["GET", "POST"]),
-        ]
+        routes: list[BaseRoute] = [Route("/sim/info", self._answer_info, methods=["GET"])]
+        if self._public is None:
+            routes.append(Route("/sim/faults", self.fault_service.answer, methods=["GET", "POST"]))
         for path in dict.fromkeys(call.path for call in CALLS):
             by_method = {call.method: call for call in CALLS if call.path == path}
             routes.append(Route(path, self._endpoint(by_method), methods=list(by_method)))
-            if "GET" in by_method:
+            if "GET" in by_method and self._public is None:
                 # Watching must not use up what the watched one may call: the same replies, outside the budget.
                 routes.append(Route("/sim/truth" + path, self._endpoint(by_method, counted=False), methods=["GET"]))
         routes.append(WebSocketRoute("/api/1/stream/{pair}", self.streams.market))
@@ -105,6 +113,7 @@ class ExchangeServer:
         handlers: dict[Any, Any] = {
             HTTPException: _empty,
             VenueError: self._refused,
+            ConnectivityError: self._unreachable,
             ClientDisconnect: _nobody,
             Exception: self._internal,
         }
@@ -190,6 +199,11 @@ class ExchangeServer:
                 raise refuse("ErrApiKeyRevoked")
             if not key.may(call.needs):
                 raise refuse("ErrInsufficientPerms")
+        if self._public is not None and call.path in PATHS:
+            answer = await self._public(call.path, http.url.query)
+            return Response(answer.body, answer.status, media_type=answer.media_type)
+        if self._delay_s is not None and call.acts:
+            await asyncio.sleep(self._delay_s())
         given = merge(http.url.query, form)
         fault = self._fault(call, given.text("pair")) if counted else CLEAN
         if fault.hold_s:
@@ -227,6 +241,10 @@ class ExchangeServer:
     async def _refused(self, http: HttpRequest, error: Exception) -> Response:
         assert isinstance(error, VenueError)
         return _error(error, self.exchange.venue.behaviour)
+
+    async def _unreachable(self, http: HttpRequest, error: Exception) -> Response:
+        """The upstream does not answer: as Luno's own gateway would say it."""
+        return _error(refuse("ErrInternal", detail=str(error)[:200], status=502), self.exchange.venue.behaviour)
 
     async def _internal(self, http: HttpRequest, error: Exception) -> Response:
         """A bug of ours: the client gets Luno's word for it, the log the rest."""

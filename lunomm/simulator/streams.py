@@ -149,6 +149,12 @@ class Streams:
                     else:
                         listener.put(raw)
 
+    def hang_up(self, pair: str) -> None:
+        """End all market streams of a pair: what they were sent no longer holds."""
+        for listener in self._markets[pair]:
+            listener.put(Close(1001))
+        self._markets[pair] = set()
+
     async def market(self, socket: WebSocket) -> None:
         """One market stream, from upgrade to close."""
         async with self._session(socket, anonymous=self._behaviour.empty_credentials) as owner:
@@ -161,7 +167,9 @@ class Streams:
             listener = self._listener(socket, MARKET, pair)
             # What was queued before the snapshot is part of it.
             self.pump()
-            listener.put(self._exchange.snapshot_raw(pair))
+            snapshot = self._exchange.snapshot_raw(pair)
+            if snapshot is not None:
+                listener.put(snapshot)
             self._markets[pair].add(listener)
             try:
                 await self._serve(socket, listener)

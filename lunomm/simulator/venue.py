@@ -34,6 +34,7 @@ from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.order_ids import OrderIds, RandomBits
 from lunomm.simulator.public_tape import Bar, Print
 from lunomm.simulator.refusals import VenueError, refuse
+from lunomm.simulator.stops import Stops
 from lunomm.simulator.user_messages import UserFrame, shuffled
 from lunomm.simulator.venue_specs import AccountSpec, MarketSpec, RawFrame
 from lunomm.simulator.visitor_orders import VisitorOrder, order_v1, order_v2
@@ -82,6 +83,16 @@ class Venue:
     @property
     def owners(self) -> list[str]:
         return self._desk.owners
+
+    @property
+    def desk(self) -> Desk:
+        """The orders and fills of all accounts, for who keeps them over a restart."""
+        return self._desk
+
+    @property
+    def stops(self) -> Stops:
+        """The orders that wait for their trigger."""
+        return self._intake.stops
 
     def engine(self, pair: str) -> Engine:
         """The market's engine. Raises KeyError; TypeError, it is matched by something else."""
@@ -168,6 +179,10 @@ class Venue:
     def mute(self, pair: str, quiet: bool) -> None:
         """While quiet, this market's own frames are not queued (its trades and fills still count): for tapes."""
         self._markets[pair].quiet = quiet
+
+    def pass_on(self, pair: str, raw: str, timestamp_ms: int) -> None:
+        """Queue a frame of somebody else's market, which this venue only serves."""
+        self._queue.append(RawFrame(pair, raw, timestamp_ms))
 
     def forward(self, pair: str, raw: str, sequence: int, timestamp_ms: int) -> None:
         """Queue a recorded frame as it is; the engine's sequence goes on from it."""

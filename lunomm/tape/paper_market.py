@@ -60,6 +60,10 @@ class PaperMarket:
     ) -> None:
         self.text = MarketText(rules, behaviour or Behaviour())
         self.listener: Callable[[MarketFrame], None] | None = None
+        self.on_rest: Callable[[PaperMarket, Resting], None] | None = None
+        """Is told of each order of ours that comes to rest."""
+        self.on_took: Callable[[PaperMarket, str, int], None] | None = None
+        """Is told how many lots of an order of the upstream's traded with us."""
         self.next_trade = first_trade
         self.last_trade: int | None = None
         """Ticks of the upstream's last trade."""
@@ -105,8 +109,8 @@ class PaperMarket:
     def levels(self, side: Side, limit: int) -> list[tuple[int, int]]:
         return self.book.levels(side, limit)
 
-    def snapshot_raw(self) -> str:
-        return self.text.snapshot(self.book.snapshot())
+    def snapshot_raw(self) -> str | None:
+        return None if self._void else self.text.snapshot(self.book.snapshot())
 
     def resting(self, side: Side) -> Iterator[Resting]:
         """Everybody, in the order a taker would meet them; ours with their owner."""
@@ -147,7 +151,7 @@ class PaperMarket:
         """
         place = self._place(order_id)
         queue = queue_of(self.book, place.order)
-        left = [queue[ahead] - self._took.get(ahead, 0) for ahead in place.ahead]
+        left = [queue.get(ahead, 0) - self._took.get(ahead, 0) for ahead in place.ahead]
         return sum(lots for lots in left if lots > 0), sum(lots > 0 for lots in left)
 
     def ahead(self, order_id: str) -> frozenset[str]:
@@ -285,6 +289,18 @@ class PaperMarket:
         """Let an order of ours stand without matching it. ahead: who was before it; None: everybody there."""
         bracket = self.brackets[order.order_id] = Bracket(order.order_id, order.side, order.price, order.lots, now_ms)
         self._places.add(order, queue_of(self.book, order) if ahead is None else ahead, bracket)
+        if self.on_rest is not None:
+            self.on_rest(self, order)
+
+    def restore(self, rested_ms: int, order: Resting, ahead: Collection[str]) -> None:
+        """An order of a former life stands again: behind those of ``ahead`` that the next snapshot holds."""
+        self.rest(rested_ms, order, ahead)
+        self.brackets[order.order_id].gaps = 1
+        self.counts = self.counts._replace(uncertain=self.counts.uncertain + 1)
+
+    def remember(self, order_id: str, lots: int) -> None:
+        """In a former life so much of an order of the upstream traded with us."""
+        self._took[order_id] = self._took.get(order_id, 0) + lots
 
     def cancel(self, now_ms: int, order_id: str) -> MarketFrame | None:
         """Take an order of ours out; None when no such order rests."""
@@ -334,6 +350,11 @@ class PaperMarket:
         self._places.left(order_id)
         self._took.pop(order_id, None)
 
+    def _took_of(self, order_id: str, lots: int) -> None:
+        self.remember(order_id, lots)
+        if self.on_took is not None:
+            self.on_took(self, order_id, lots)
+
     def _makers(self, side: Side, limit: int | None) -> Iterator[Maker]:
         return makers(self.book, self._places, self._took, side, limit)
 
@@ -349,7 +370,7 @@ class PaperMarket:
         trades: list[Trade] = []
         for maker, take in hits:
             if maker.place is None:
-                self._took[maker.order_id] = self._took.get(maker.order_id, 0) + take
+                self._took_of(maker.order_id, take)
                 left = maker.lots - take
                 trades.append(self._trade(maker.price, take, maker.order_id, order_id, side.other, None, owner, left))
             else:
@@ -365,7 +386,7 @@ class PaperMarket:
             return
         if taker.rest_price is not None:
             ours = min(taker.rest_lots, sum(lots for _, lots in fills))
-            self._took[taker.order_id] = self._took.get(taker.order_id, 0) + ours
+            self._took_of(taker.order_id, ours)
         counts = self.counts
         crossings = len(fills) if not taker.trades else 0
         self.counts = counts._replace(fills=counts.fills + len(fills), crossings=counts.crossings + crossings)

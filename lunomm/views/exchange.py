@@ -75,7 +75,7 @@ class FaultRow:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeView:
-    """One exchange at one instant. calls_used: by the busiest key in the last 60 s. profile None: a tape."""
+    """One exchange at one instant. calls_used: by the busiest key in the last 60 s. profile None: not simulated."""
 
     url: str
     run_id: str
@@ -94,6 +94,7 @@ class ExchangeView:
     taker_fee: Decimal | None = None
     visitors: tuple[VisitorRow, ...] = ()
     faults: tuple[FaultRow, ...] = ()
+    upstream: str | None = None
 
 
 def exchange_screen(view: ExchangeView) -> Sized:
@@ -124,6 +125,8 @@ def exchange_data(view: ExchangeView) -> dict[str, Any]:
 
 
 def _what(view: ExchangeView) -> str:
+    if view.upstream is not None:
+        return f"market of {safe(view.upstream, 60)}, orders on paper"
     if view.tape is not None:
         return f"tape {safe(view.tape, 60)} at speed {view.speed:g}"
     what = f"profile {safe(view.profile or '', 20)}  seed {view.seed}"
@@ -132,7 +135,7 @@ def _what(view: ExchangeView) -> str:
 
 def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     head = line(
-        ("SIMULATED EXCHANGE", palette.STRONG),
+        ("SIMULATED EXCHANGE" if view.upstream is None else "PAPER EXCHANGE", palette.STRONG),
         safe(view.url, 60),
         _what(view),
         (f"up {age(view.running_s * 1000)}", palette.MUTED),

@@ -35,7 +35,8 @@ from lunomm.simulator.matching import Engine, TimeInForce
 from lunomm.simulator.messages import MarketFrame
 from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue, VenueError
 from lunomm.simulator.walk import STEP_S, Walk
-from lunomm.tape.paper import Bracket, PaperVenue, paper_venue
+from lunomm.tape.paper import Bracket, paper_venue
+from lunomm.tape.paper_log import Scribe, decoded, encoded, restore
 
 OWNER = "ann"
 START_MS = 1_790_000_000_000
@@ -349,23 +350,54 @@ def _request(
 # --- the same again on paper ------------------------------------------------------------------------------------------
 
 
-def on_paper(session: Session) -> tuple[PaperVenue, Visitor, list[list[tuple[str, int]]]]:
-    paper = paper_venue([session.rules], session.accounts, random.Random(session.seed))
-    market = paper.market(session.rules.pair)
-    visitor, ahead = Visitor(paper.venue, session.rules.pair), []
+class Life:
+    """A paper venue that may be ended and begun again from its rows, or lose the upstream for an instant."""
 
-    def before(order_id: str) -> int | None:
-        return market.queue_ahead(order_id)[1] if order_id in market.orders else None
+    def __init__(self, session: Session) -> None:
+        self.session, self.pair = session, session.rules.pair
+        self.rows: list[str] = []
+        self.brackets: list[Bracket] = []
+        self.visitor = self._begin(session.opening, Told())
 
-    paper.feed(session.rules.pair, session.opening)
+    def _begin(self, book: BookSnapshot, told: Told) -> Visitor:
+        session = self.session
+        self.paper = paper_venue([session.rules], session.accounts, random.Random(len(self.rows)))
+        restore(self.paper, [decoded(row) for row in self.rows])
+        Scribe(self.paper, lambda row: self.rows.append(encoded(row)), [self.pair] if self.rows else [])
+        self.market = self.paper.market(self.pair)
+        visitor = Visitor(self.paper.venue, self.pair)
+        visitor.told = told
+        self.paper.feed(self.pair, book)
+        return visitor
+
+    def again(self) -> None:
+        self.visitor = self._begin(self.market.book.snapshot(), self.visitor.told)
+
+    def gap(self) -> None:
+        book = self.market.book.snapshot()
+        self.paper.lost(self.pair)
+        self.paper.feed(self.pair, book)
+
+    def before(self, order_id: str) -> int | None:
+        return self.market.queue_ahead(order_id)[1] if order_id in self.market.orders else None
+
+
+def on_paper(session: Session, breaks: float = 0.0) -> tuple[Life, list[list[tuple[str, int]]]]:
+    """breaks: before this share of the entries the venue is begun again, before as many it loses the stream."""
+    life, ahead, rng = Life(session), list[list[tuple[str, int]]](), random.Random(session.seed)
     for entry in session.log:
+        drawn = rng.random() if breaks else 1.0
+        if drawn < breaks:
+            life.again()
+        elif drawn < 2 * breaks:
+            life.gap()
         if isinstance(entry, Call):
-            visitor.call(entry)
-            ahead.append(places(visitor.told, before))
+            life.visitor.call(entry)
+            ahead.append(places(life.visitor.told, life.before))
             continue
         for event in entry:
-            paper.feed(session.rules.pair, event)
-    return paper, visitor, ahead
+            life.paper.feed(session.rules.pair, event)
+    return life, ahead
 
 
 @dataclass
@@ -377,12 +409,11 @@ class Outcome:
     reached: Counter[str]
 
 
-def check(session: Session) -> Outcome:
+def check(session: Session, breaks: float = 0.0) -> Outcome:
     """Everything the visitor sees is the same on paper, and the bracket holds the truth."""
-    paper, visitor, ahead = on_paper(session)
-    market = paper.market(session.rules.pair)
+    life, ahead = on_paper(session, breaks)
     truth = session.truth
-    brackets = list(market.brackets.values())
+    brackets = list(life.market.brackets.values())
     reached = Counter(
         frames=sum(len(entry) for entry in session.log if isinstance(entry, list)),
         calls=len(truth.told.answers),
@@ -396,7 +427,7 @@ def check(session: Session) -> Outcome:
         optimistic=sum(b.optimistic for b in brackets),
         brackets_open=sum(b.pessimistic < b.queue < b.optimistic for b in brackets),
     )
-    return Outcome(session.seed, _difference(session, visitor, ahead, brackets), reached)
+    return Outcome(session.seed, _difference(session, life.visitor, ahead, [] if breaks else brackets), reached)
 
 
 def _difference(session: Session, visitor: Visitor, ahead: list[list[tuple[str, int]]], brackets: list[Bracket]) -> str:
@@ -424,7 +455,8 @@ def _difference(session: Session, visitor: Visitor, ahead: list[list[tuple[str, 
 
 
 def run_seed(seed: int) -> Outcome:
-    return check(dense(seed) if seed % 4 else flowing(seed // 4))
+    """One seed: three dense markets to one of the simulator's own; every other one with a venue that is interrupted."""
+    return check(dense(seed) if seed % 4 else flowing(seed // 4), breaks=0.01 * (seed // 2 % 2))
 
 
 def main(argv: list[str]) -> int:

@@ -17,9 +17,9 @@ async def test_a_port_taken_in_between_is_replaced(state_dir: Path, monkeypatch:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        monkeypatch.setattr(up, "USUAL_PORT", taken)
+        monkeypatch.setitem(up.USUAL_PORTS, "sim", taken)
         real = up._free_port
-        monkeypatch.setattr(up, "_free_port", lambda *, usual=True: taken if usual else real(usual=False))
+        monkeypatch.setattr(up, "_free_port", lambda first, *, usual=True: taken if usual else real(first, usual=False))
         common = replace(read_common({}, json=False), state_dir=state_dir)
         world = await up._World.find_or_start(common, UpOptions(pairs=("XBTMYR",)))
         try:

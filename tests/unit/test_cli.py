@@ -217,8 +217,8 @@ def test_live_needs_size_and_limits(
 ) -> None:
     monkeypatch.setenv("LUNO_KEY_ID", "k")
     monkeypatch.setenv("LUNO_KEY_SECRET", "s3cret")
-    assert cli.run(["quote"]) == 5
-    assert "Say --mode sim or --mode live" in capsys.readouterr().err
+    assert cli.run(["quote"]) == 0
+    assert called.common.mode == "paper"
     assert cli.run(["quote", "--mode", "live"]) == 3
     err = capsys.readouterr().err
     assert "--order-size not given" in err

@@ -28,7 +28,7 @@ from lunomm.config import (
     read_state_dir,
     require_live,
 )
-from lunomm.errors import ConfigError, LunommError, RefusedError, UsageError
+from lunomm.errors import ConfigError, LunommError, UsageError
 from lunomm.luno.hosts import ApiKey
 
 KEYS = {"LUNO_KEY_ID": "abc", "LUNO_KEY_SECRET": "def"}
@@ -97,8 +97,9 @@ def test_children_get_addresses_but_no_options(tmp_path: Path, monkeypatch: pyte
         ({}, "sim", "sim"),
         (KEYS, "sim", "sim"),
         (KEYS, "live", "live"),
-        (KEYS, None, (RefusedError, "Say --mode sim or --mode live")),
-        (KEYS, "paper", (RefusedError, "not built yet")),
+        (KEYS, None, "paper"),
+        (KEYS, "paper", "paper"),
+        ({}, "paper", "paper"),
         ({}, "live", (ConfigError, "LUNO_KEY_ID and LUNO_KEY_SECRET")),
         ({"LUNO_KEY_ID": "abc"}, "live", (ConfigError, "absent: LUNO_KEY_SECRET")),
         ({"LUNO_KEY_SECRET": "def"}, None, (ConfigError, "LUNO_KEY_SECRET is set without")),

@@ -85,7 +85,7 @@ def test_one_odd_row_hides_no_other() -> None:
         (["--counter", "MYR;ZAR"], {}, 2, "--counter: 'MYR;ZAR': not a currency"),
         (["--top", "0"], {}, 2, "--top: '0': out of range"),
         (["--mode", "live"], {"LUNO_KEY_ID": "half"}, 3, "absent: LUNO_KEY_SECRET"),
-        ([], {"LUNO_KEY_ID": "a", "LUNO_KEY_SECRET": "b"}, 5, "Say --mode sim or --mode live"),
+        ([], {"LUNO_KEY_ID": "a", "LUNO_KEY_SECRET": "b", "LUNOMM_UPSTREAM": "http://127.0.0.1:1"}, 4, "127.0.0.1:1"),
         (["--mode", "live", "--url", "http://127.0.0.1:1"], {}, 4, "cannot connect to 127.0.0.1:1"),
     ],
 )
