@@ -22,12 +22,28 @@ CALLS = "calls/60 s of 300"
 
 
 @dataclass(frozen=True, slots=True)
+class PaperRow:
+    """What resting orders came to since the exchange was started, base: by their queues, and by two cruder rules.
+
+    pessimistic: only what traded strictly beyond their prices; optimistic: whole at the first touch. uncertain: orders
+    that rested while the upstream was away, of so many orders.
+    """
+
+    orders: int
+    uncertain: int
+    rested: Decimal
+    pessimistic: Decimal
+    queue: Decimal
+    optimistic: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class MarketRow:
     """One market now. bid, ask: counter. updates_per_s, trades_per_min: over the last minute. streams: listeners.
 
     orders: visitors' working orders. filled: visitors' orders filled at least in part. profile: its behaviour.
     sigma_daily: true, per sqrt(day); kappa_bp: true 1/kappa in bp; intensity: true A, 1/s a side; taker_rate: taker
-    orders, 1/s; None where not stated.
+    orders, 1/s; None where not stated. paper: of a paper exchange.
     """
 
     pair: str
@@ -44,6 +60,7 @@ class MarketRow:
     kappa_bp: float | None = None
     intensity: float | None = None
     taker_rate: float | None = None
+    paper: PaperRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,7 @@ def exchange_line(view: ExchangeView) -> str:
             f"{view.streams} streams",
             f"{sum(row.orders for row in view.markets)} visitors' orders",
             f"{sum(row.filled for row in view.markets)} filled",
+            *([f"made {_made(main.paper)}"] if main.paper is not None and main.paper.orders else []),
             *([f"{armed} faults armed"] if (armed := sum(row.active for row in view.faults)) else []),
         ]
     )
@@ -122,6 +140,13 @@ def exchange_line(view: ExchangeView) -> str:
 def exchange_data(view: ExchangeView) -> dict[str, Any]:
     """The object of one ``--json`` line."""
     return asdict(view)
+
+
+def _made(paper: PaperRow) -> str:
+    return (
+        f"{number(paper.queue)} of {number(paper.rested)} "
+        f"(trade-through {number(paper.pessimistic)}, touch {number(paper.optimistic)})"
+    )
 
 
 def _what(view: ExchangeView) -> str:
@@ -170,7 +195,11 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     if room >= needed:
         blocks += [rule("the door", width), *([columns(left, right)] if wide else [left, right])]
         room -= needed
-    if view.tape is None and room >= 2 + len(rows):
+    if view.upstream is not None:
+        made = [row for row in rows if row.paper is not None]
+        if made and room >= 2 + len(made):
+            blocks += [rule("made by their queues, and by cruder rules", width), _paper(made)]
+    elif view.tape is None and room >= 2 + len(rows):
         blocks += [rule("the truth behind them", width), _truth(rows)]
     return stack(blocks)
 
@@ -248,6 +277,26 @@ def _grid(names: Sequence[str]) -> Table:
         left = name in ("account", "fault", "", "parameters")
         table.add_column(justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
     table.add_row(*[Text(name, palette.MUTED) for name in names])
+    return table
+
+
+def _paper(rows: Sequence[MarketRow]) -> Table:
+    names = ("pair", "rested", "trade-through", "queue", "touch", "uncertain")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(justify="left" if name == "pair" else "right", no_wrap=True, overflow="ellipsis")
+    table.add_row(*[Text(name, palette.MUTED) for name in names])
+    for row in rows:
+        paper = row.paper
+        assert paper is not None
+        table.add_row(
+            Text(safe(row.pair, 20)),
+            Text(number(paper.rested)),
+            Text(number(paper.pessimistic)),
+            Text(number(paper.queue), palette.OWN if paper.queue else palette.PLAIN),
+            Text(number(paper.optimistic)),
+            Text(f"{paper.uncertain} of {paper.orders}", palette.WARN if paper.uncertain else palette.PLAIN),
+        )
     return table
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import httpx
 from terminals import RECORDED, Desk, needs_recording, processes_of, wait_until
 
 SUMMARY = {"fills", "inventory", "pnl", "pnl_spread", "pnl_inventory", "fees", "quote_uptime", "orders_left"}
@@ -69,6 +72,34 @@ def _is(pid: int, piece: str) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return piece.encode() in words and b"up" not in words
+
+
+def test_on_paper_it_quotes_beside_another_market_through_a_killed_paper_exchange(desk: Desk) -> None:
+    """The market is another exchange's, which never hears of an order; the account outlives the process it is in."""
+    desk.spawn("exchange")
+    upstream = wait_until(lambda: desk.exchange, 20, "the upstream is up")["url"]
+    keys = {"LUNO_KEY_ID": "sim", "LUNO_KEY_SECRET": "sim"}
+    up = desk.spawn("up", "--upstream", upstream, env=keys)
+
+    def paper() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((desk.folder / "state" / "paper.json").read_text())
+        return found
+
+    def sides() -> set[str]:
+        try:
+            reply = httpx.get(f"{paper()['url']}/api/exchange/2/listorders", auth=("sim", "sim"), trust_env=False)
+        except (httpx.HTTPError, OSError, ValueError):
+            return set()
+        return {row["side"] for row in reply.json().get("orders") or []} if reply.status_code == 200 else set()
+
+    wait_until(lambda: sides() == {"BUY", "SELL"}, 45, "a bid and an ask on paper")
+    before = paper()
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_until(lambda: sides() == {"BUY", "SELL"} and paper()["pid"] != before["pid"], 40, "the account goes on")
+    assert paper()["run_id"] == before["run_id"]
+    assert desk.open_orders() == [] and desk.ask("/api/1/listtrades", pair="XBTMYR")["trades"] in (None, [])
+    up.send_signal(signal.SIGINT)
+    assert up.wait(30) == 0, desk.logs()
 
 
 @needs_recording

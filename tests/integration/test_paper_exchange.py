@@ -75,9 +75,9 @@ def common(folder: Path, key: ApiKey | None = None) -> Common:
 
 
 @contextlib.asynccontextmanager
-async def paper_of(house: House, folder: Path, **more: Any) -> AsyncIterator[Paper]:
+async def paper_of(house: House, folder: Path, key: ApiKey | None = None, **more: Any) -> AsyncIterator[Paper]:
     given = {"pairs": (PAIR,), "upstream": house.url, "fee_tier": 1, "latency_ms": 0.0, **more}
-    async with running(command.run(common(folder), ExchangeOptions(**given))) as task:
+    async with running(command.run(common(folder, key), ExchangeOptions(**given))) as task:
 
         async def there() -> SimInfo | None:
             if task.done():
@@ -263,7 +263,7 @@ async def test_nothing_but_public_data_and_the_market_stream_leaves(
 
         monkeypatch.setattr(ExchangeServer, "_call", listen)
         monkeypatch.setattr(house.server.streams, "_owner", owner)
-        async with paper_of(house, tmp_path, latency_ms=None) as paper:
+        async with paper_of(house, tmp_path, USER, latency_ms=None) as paper:
             mine = await paper.order(Side.BID, 290_000, 1000)
             await paper.order(Side.BID, 310_000, 1000, time_in_force="IOC")
             await paper.post("marketorder", pair=PAIR, type="SELL", base_volume="0.01")
@@ -271,10 +271,14 @@ async def test_nothing_but_public_data_and_the_market_stream_leaves(
             for path in ("listorders", "balance", "listtrades?pair=XBTMYR", "fee_info?pair=XBTMYR", f"orders/{mine}"):
                 assert (await paper.http.get(f"/api/1/{path}", auth=AUTH)).status_code == 200, path
             await paper.http.get("/api/1/ticker", params={"pair": PAIR})
+            await paper.http.get("/api/exchange/1/candles", auth=AUTH)
             assert (await paper.http.get("/sim/faults")).status_code == 404
     assert asked
     assert {(method, path) for method, path, _ in asked} <= {("GET", path) for path in PATHS}
-    assert [json.loads(text or "") for text in logins] == [json.loads(LOG_IN)], "sim/sim where the user has no key"
+    basic = httpx.BasicAuth(USER.id, USER.secret)._auth_header
+    assert {sent for _, path, sent in asked if path.endswith("/candles")} == {basic}
+    assert {sent for _, path, sent in asked if not path.endswith("/candles")} == {""}
+    assert [json.loads(text or "") for text in logins] == [{"api_key_id": USER.id, "api_key_secret": USER.secret}]
 
 
 def test_no_client_for_order_calls_is_even_loaded() -> None:

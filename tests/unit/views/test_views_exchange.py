@@ -11,6 +11,7 @@ from lunomm.views.exchange import (
     ExchangeView,
     FaultRow,
     MarketRow,
+    PaperRow,
     VisitorRow,
     exchange_data,
     exchange_line,
@@ -109,3 +110,14 @@ def test_a_hundred_faults_leave_the_markets_on_the_screen(view: ExchangeView) ->
     many = replace(view, faults=tuple(FaultRow(n, "market-drop", "", n, n == 99) for n in range(100)))
     text = draw(exchange_screen(many), 80, 24)
     assert "XBTMYR" in text and "99 market-drop" in text and len(text.splitlines()) <= 24
+
+
+def test_on_paper_it_shows_what_cruder_rules_would_have_made(view: ExchangeView) -> None:
+    made = PaperRow(7, 2, D("0.175"), D("0.004"), D("0.0312"), D("0.125"))
+    row = replace(view.markets[0], paper=made, profile="upstream")
+    paper = replace(view, markets=(row,), upstream="https://api.luno.com", profile=None)
+    text = draw(exchange_screen(paper), 80, 24)
+    for words in ("PAPER EXCHANGE", "market of https://api.luno.com", "trade-through", "0.0312", "0.125", "2 of 7"):
+        assert words in text
+    assert "the truth" not in text
+    assert "made 0.0312 of 0.175 (trade-through 0.004, touch 0.125)" in exchange_line(paper)
