@@ -19,6 +19,7 @@ from lunomm.bus.channels import QUOTES
 from lunomm.bus.venue import VenueReplaced
 from lunomm.commands.gateway_calls import Calls, market
 from lunomm.commands.gateway_out import Publisher
+from lunomm.commands.gateway_view import Window
 from lunomm.commands.gateway_watch import Watch, check_clock, key_risk
 from lunomm.commands.guarded import Guarded, lock_journal
 from lunomm.commands.piece import Piece, open_piece
@@ -49,11 +50,13 @@ from lunomm.trading.balances import choose_accounts
 from lunomm.trading.limits import Limits
 from lunomm.trading.reconciler import Reconciler
 from lunomm.trading.shared import Settings
-from lunomm.views.gateway import GatewayView, PairView, gateway_data, gateway_line, gateway_screen
+from lunomm.views.gateway import GatewayView, gateway_data, gateway_line, gateway_screen
+from lunomm.views.orders import Trading
 
 if TYPE_CHECKING:
     from lunomm.luno.budget import CallBudget
     from lunomm.luno.rest import LunoRest
+    from lunomm.luno.user_stream import UserStream
     from lunomm.luno.wire_rest import MarketInfo
 
 POLL_S = 0.5
@@ -211,6 +214,8 @@ class Gateway:
         self._accounts: dict[str, Account] = {}
         self._fills: dict[str, deque[Fill]] = {pair: deque(journal.fills(pair), maxlen=20) for pair in piece.pairs}
         self._stream_up = False
+        self._user: UserStream | None = None
+        self._window = Window(piece)
         self._stepped_at = asyncio.get_running_loop().time()
         assert piece.key is not None and piece.venue is not None
         self._guarded = Guarded(
@@ -245,6 +250,7 @@ class Gateway:
         for pair in piece.pairs:
             piece.start(self._listen(pair), f"quotes {pair}")
             piece.start(self._poll(pair), f"poll {pair}")
+        piece.start(self._window.watch(), "window")
         piece.present(
             lambda: gateway_screen(self.view()), lambda: gateway_line(self.view()), lambda: gateway_data(self.view())
         )
@@ -357,7 +363,7 @@ class Gateway:
         from lunomm.luno.user_stream import Lost, Up, UserStream
 
         assert self._piece.key is not None
-        stream = UserStream(self._piece.endpoint, self._piece.key)
+        stream = self._user = UserStream(self._piece.endpoint, self._piece.key)
         async for item in stream:
             if isinstance(item, Up | Lost):
                 self._stream_up = isinstance(item, Up)
@@ -441,7 +447,7 @@ class Gateway:
         """What the screen shows, as of now."""
         core, clock = self.core, self._piece.clock
         pairs = tuple(
-            PairView(
+            Trading(
                 pair=pair,
                 rules=desk.rules,
                 account=self._accounts.get(pair),
@@ -450,10 +456,11 @@ class Gateway:
                 held={side.value: code for side, code in desk.held.items()},
                 ready=desk.ready,
                 quoter_alive=desk.wanted.current(clock.mono_ns()) is not None,
+                quotes=desk.wanted.last(),
             )
             for pair, desk in core.desks.items()
         )
-        return GatewayView(
+        view = GatewayView(
             pairs=pairs,
             now_ms=clock.exchange_ms(),
             mode=self._piece.common.mode,
@@ -462,4 +469,8 @@ class Gateway:
             stopping=core.shared.stopping,
             calls=self._budget.used(clock.mono_ns()),
             problem=self._piece.last_error or "",
+        )
+        age_ms = None if self._user is None else self._user.age_ms(clock.mono_ns())
+        return self._window.dress(
+            view, user_age_ms=age_ms, guardian=self._guarded.state.lower(), now_ms=clock.wall_ms()
         )

@@ -174,6 +174,13 @@ class Piece:
         self.announced = True
         await self.beat_once()
 
+    def lease_words(self, now_ms: int) -> str:
+        """Who holds the first lease and since when, for a screen; empty before it is held. now_ms: wall clock."""
+        if not self._leases:
+            return ""
+        info = self._leases[0].info
+        return f"process {info.pid} for {(now_ms - info.since_ms) / 60_000:.0f} min"
+
     async def beat_once(self) -> None:
         """Heartbeat, venue and leases, once."""
         self._beat += 1

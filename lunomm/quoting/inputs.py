@@ -140,6 +140,19 @@ class Pnl(msgspec.Struct, frozen=True, kw_only=True):
     holding: Decimal = Decimal(0)
 
 
+class LimitUse(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of one limit is used. limit: None = none was given.
+
+    name: ``position`` (base: the furthest from the target it can get by what rests and travels), ``order value``
+    (counter: the largest open order), ``open value`` (counter: all open orders), ``loss today`` (counter: of all pairs
+    in this currency, never negative).
+    """
+
+    name: str
+    used: Decimal
+    limit: Decimal | None = None
+
+
 class Account(Stamped, kw_only=True):
     """ACCOUNT::<pair>: what we own and may do.
 
@@ -149,6 +162,7 @@ class Account(Stamped, kw_only=True):
     fills: number since the journal began; traded_counter: their counter sum. mark: fair price used for pnl.
     quote_uptime: share of this gateway's time with a bid and an ask working, None before the first.
     quoter_epoch: the newest quoter the gateway believed; an older one is never believed again.
+    limits: every limit with what is used of it, empty while that is not known.
     """
 
     ts_ms: int
@@ -169,3 +183,4 @@ class Account(Stamped, kw_only=True):
     quote_uptime: float | None = None
     quoter_epoch: int | None = None
     halted: str | None = None
+    limits: list[LimitUse] = []

@@ -27,6 +27,9 @@ from decimal import Decimal
 FARTHEST = 0.5
 """In 1/kappa: there the price alone costs 9 % (too far) to 18 % (too near) of the quote's worth."""
 
+FARTHEST_WAIT = 50.0
+"""In 1/kappa: what is further away waits for longer than anybody will."""
+
 GAP_S = 1.0
 """Time without an order while one is cancelled, the cancel confirmed, and the next placed."""
 
@@ -62,6 +65,23 @@ def stays(queue: Queue, outward: float, left: Decimal, wanted: Decimal) -> bool:
         return False
     standing = share(off) * _reached(queue.ahead, queue.lot) * min(1.0, float(left / wanted))
     return standing >= (1.0 - min(1.0, GAP_S / queue.refresh_s)) * _reached(queue.behind, queue.lot)
+
+
+def wait_s(ahead: Decimal, lot: Decimal, distance: float, kappa: float, intensity: float) -> float | None:
+    """Expected time until an order is filled, seconds; None where the figures allow no answer.
+
+    Taker orders reach ``distance`` at the rate ``A e^(-kappa d)``, each of one lot, and ``1 + V/v`` of them must come.
+
+    Args:
+        ahead: Others' volume before it at its price, base.
+        lot: base. distance: from the fair price, counter, outward positive. kappa: 1/price. intensity: A, 1/s a side.
+    """
+    if kappa <= 0.0 or intensity <= 0.0 or lot <= 0 or not math.isfinite(distance):
+        return None
+    exponent = kappa * max(distance, 0.0)
+    if exponent > FARTHEST_WAIT:
+        return None
+    return math.exp(exponent) / intensity / _reached(ahead, lot)
 
 
 def _reached(volume: Decimal, lot: Decimal) -> float:

@@ -366,12 +366,17 @@ class Reconciler:
             desk.open(now)
         for asset in sorted(balances.assets):
             self._drifted(asset, now)
-        lost: dict[str, Decimal] = {}
         for desk in self.desks.values():
             desk.count_loss(now)
-            lost[desk.counter] = lost.get(desk.counter, Decimal(0)) + desk.daily.loss
-        for counter, loss in sorted(lost.items()):
+        for counter, loss in sorted(self._lost().items()):
             self.shared.halt_if(too_much_lost(loss, counter, self.shared.settings.limits), now)
+
+    def _lost(self) -> dict[str, Decimal]:
+        """Loss of the day by counter currency."""
+        lost: dict[str, Decimal] = {}
+        for desk in self.desks.values():
+            lost[desk.counter] = lost.get(desk.counter, Decimal(0)) + desk.daily.loss
+        return lost
 
     def _drifted(self, asset: str, now: Now) -> None:
         desks = [desk for desk in self.desks.values() if asset in (desk.base, desk.counter)]
@@ -463,8 +468,9 @@ class Reconciler:
         told = any(isinstance(action, SaveUpdate | SaveFill | SaveFlow | Halted) for action in self.shared.out)
         if not told and self._account_ns is not None and now.mono_ns - self._account_ns < ACCOUNT_NS:
             return
+        lost = self._lost()
         for desk in self.desks.values():
-            account = report.account(desk, now)
+            account = report.account(desk, lost[desk.counter], now)
             if account is not None:
                 self._account_ns = now.mono_ns
                 self.shared.out.append(PublishAccount(account))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lunomm.market.clock import Now
-from lunomm.quoting.inputs import Account
+from lunomm.quoting.inputs import Account, LimitUse
 from lunomm.trading import situation
+from lunomm.trading.orders import ZERO
 
 if TYPE_CHECKING:
     from lunomm.trading.desk import Desk
@@ -15,8 +17,11 @@ CALLS_LIMIT = 300
 """Luno's own, a minute."""
 
 
-def account(desk: Desk, now: Now) -> Account | None:
-    """ACCOUNT::<pair> as of now; None until everything in it is known. The process fills in the call budget."""
+def account(desk: Desk, lost: Decimal, now: Now) -> Account | None:
+    """ACCOUNT::<pair> as of now; None until everything in it is known. The process fills in the call budget.
+
+    lost: today, counter, of all pairs in this counter currency.
+    """
     aim, most = situation.target(desk), situation.max_position(desk)
     inventory = desk.ledger.inventory
     if aim is None or most is None or desk.fees is None or inventory is None or not desk.shared.balances.ready:
@@ -43,4 +48,22 @@ def account(desk: Desk, now: Now) -> Account | None:
         quote_uptime=desk.uptime.share(now.mono_ns),
         quoter_epoch=desk.wanted.epoch,
         halted=desk.shared.halted,
+        limits=_limits(desk, lost, now),
     )
+
+
+def _limits(desk: Desk, lost: Decimal, now: Now) -> list[LimitUse]:
+    """What is used of each limit; empty while the situation is not known."""
+    seen, limits = situation.of(desk, (), now), desk.shared.settings.limits
+    if seen is None:
+        return []
+    furthest = max(
+        seen.position_high + seen.bids_open - seen.target, seen.target - seen.position_low + seen.asks_open, ZERO
+    )
+    largest = max((order.leaves * order.price for order in desk.working.live()), default=ZERO)
+    return [
+        LimitUse(name="position", used=furthest, limit=seen.max_position),
+        LimitUse(name="order value", used=largest, limit=limits.max_order_value),
+        LimitUse(name="open value", used=seen.open_now, limit=seen.max_open_value),
+        LimitUse(name="loss today", used=max(lost, ZERO), limit=limits.max_daily_loss),
+    ]

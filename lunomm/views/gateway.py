@@ -5,32 +5,26 @@ Figures are the gateway's own (ACCOUNT, ORDERS, FILLS as it publishes them); wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from lunomm.market.rules import PairRules, Side
-from lunomm.quoting.inputs import Account, Fill, OrderState, OrderView
+from lunomm.quoting.inputs import LimitUse, OrderState, OrderView
 from lunomm.views import palette
+from lunomm.views.book import ratio
+from lunomm.views.orders import STATE_WORDS, Trading, fill_table, in_order, order_table, price_scale, volume_scale
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, common_decimals, number, percent, safe, with_unit
+from lunomm.views.text import UNKNOWN, age, bar, bp, column, common_decimals, number, percent, safe, with_unit
 
 TWO_COLUMNS = 74
-FILLS_SHOWN = 6
-
-STATE_WORDS = {
-    OrderState.INTENT: "to be sent",
-    OrderState.SENT: "sent",
-    OrderState.UNKNOWN: "unknown, being looked up",
-    OrderState.WORKING: "working",
-    OrderState.CANCELLING: "cancelling",
-}
+WIDE = 110
+NEARLY = 0.8
+"""Share of a limit from which its figure warns."""
 
 HELD_WORDS = {
     "NO_REFERENCE": "waiting for the market price by REST",
@@ -47,27 +41,15 @@ HELD_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class PairView:
-    """One pair. held: side -> why a wanted quote waits. account: None before it was first published."""
-
-    pair: str
-    rules: PairRules | None = None
-    account: Account | None = None
-    orders: tuple[OrderView, ...] = ()
-    fills: tuple[Fill, ...] = ()
-    held: dict[str, str] = field(default_factory=dict)
-    ready: bool = False
-    quoter_alive: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class GatewayView:
     """One gateway at one instant.
 
-    Now_ms: exchange clock. calls: in the last minute. problem: the last error, our words.
+    now_ms: exchange clock. calls: in the last minute, of calls_limit. problem: the last error, our words. user_age_ms:
+    since any byte of the user stream. guardian: its state in a word, empty where not known. lease: who holds the
+    account's, our words.
     """
 
-    pairs: tuple[PairView, ...]
+    pairs: tuple[Trading, ...]
     now_ms: int = 0
     mode: str = "sim"
     stream_up: bool = False
@@ -75,6 +57,10 @@ class GatewayView:
     stopping: bool = False
     calls: int = 0
     problem: str = ""
+    user_age_ms: float | None = None
+    guardian: str = ""
+    lease: str = ""
+    calls_limit: int = 300
 
 
 def gateway_screen(view: GatewayView) -> Sized:
@@ -98,7 +84,7 @@ def gateway_data(view: GatewayView) -> dict[str, Any]:
     }
 
 
-def _pair_data(view: PairView) -> dict[str, Any]:
+def _pair_data(view: Trading) -> dict[str, Any]:
     account = view.account
     pnl = account.pnl if account is not None else None
     return {
@@ -130,138 +116,180 @@ def _state(view: GatewayView) -> tuple[str, str]:
     return "OK", palette.GOOD
 
 
-def _pair_words(view: PairView) -> str:
+def _pair_words(view: Trading) -> str:
     account, name = view.account, safe(view.pair, 20)
     if account is None:
         return f"{name} starting"
     base, counter = account.base.asset, account.counter.asset
     off = account.position - account.inventory_target
-    orders = ", ".join(_order_words(view, order) for order in _sorted(view.orders)) or "no orders"
+    orders = ", ".join(_order_words(view, order) for order in in_order(view.orders)) or "no orders"
     pnl = with_unit(account.pnl.total if account.pnl else None, safe(counter, 8), 2, sign=True)
     return (
         f"{name} {orders}  fills {account.fills}  "
-        f"off target {with_unit(off, safe(base, 8), _lot(view), sign=True)}  pnl {pnl}"
+        f"off target {with_unit(off, safe(base, 8), volume_scale(view), sign=True)}  pnl {pnl}"
     )
 
 
-def _order_words(view: PairView, order: OrderView) -> str:
+def _order_words(view: Trading, order: OrderView) -> str:
     state = "" if order.state is OrderState.WORKING else f" ({STATE_WORDS.get(order.state, order.state.value)})"
-    left = number(order.volume - order.filled, _lot(view))
-    return f"{order.side.value} {left} @ {number(order.price, _tick(view))}{state}"
+    left = number(order.volume - order.filled, volume_scale(view))
+    return f"{order.side.value} {left} @ {number(order.price, price_scale(view))}{state}"
 
 
 def _draw(view: GatewayView, width: int, height: int) -> RenderableType:
-    word, style = _state(view)
-    mode = ("LIVE", palette.BAD) if view.mode == "live" else (safe(view.mode, 10), palette.MUTED)
-    blocks: list[RenderableType] = [
-        line(("gateway", palette.STRONG), status_word(word, style), mode, f"calls {view.calls} / min")
-    ]
+    blocks: list[RenderableType] = [_heading(view)]
     if view.halted is not None:
         blocks.append(line(status_word(f"halted: {safe(view.halted, 200)}", palette.BAD)))
     if view.problem:
         blocks.append(line(status_word(safe(view.problem, 160), palette.WARN)))
+    blocks += _health(view, width)
     room = max((height - len(blocks)) // max(len(view.pairs), 1), 4)
     for pair in view.pairs:
-        blocks += _pair(pair, view, width, room)
+        blocks += pair_rows(pair, view.now_ms, width, room)
     return stack(blocks[:height])
 
 
-def _pair(pair: PairView, view: GatewayView, width: int, room: int) -> list[RenderableType]:
-    orders = _orders(pair, view.now_ms)
-    shown = min(FILLS_SHOWN, max(room - len(pair.orders) - 8, 2))
-    fills = _fills(pair, view.now_ms, shown)
-    holdings, pnl = facts(_holdings(pair), label_width=10), facts(_pnl(pair), label_width=10)
-    head = rule(safe(pair.pair, 20), width)
+def _heading(view: GatewayView) -> Text:
+    word, style = _state(view)
+    mode = ("LIVE", palette.BAD) if view.mode == "live" else (safe(view.mode, 10), palette.MUTED)
+    count = sum(len(pair.orders) for pair in view.pairs)
+    accounts = [pair.account for pair in view.pairs if pair.account is not None]
+    money = {account.counter.asset for account in accounts}
+    total = sum((account.pnl.total for account in accounts if account.pnl is not None), Decimal(0))
+    known = len(money) == 1 and all(account.pnl is not None for account in accounts)
+    pnl = f"pnl {with_unit(total, safe(money.pop(), 8), 2, sign=True)}" if known else ""
+    orders = f"{count} open order{'' if count == 1 else 's'}"
+    return line(("gateway", palette.STRONG), status_word(word, style), mode, orders, (pnl, _earned(total)))
+
+
+def _earned(amount: Decimal) -> str:
+    return palette.GOOD if amount > 0 else palette.BAD if amount < 0 else palette.PLAIN
+
+
+def _health(view: GatewayView, width: int) -> list[RenderableType]:
+    """Both streams, the guardian, the lease and the calls: one row, or two where it is narrow."""
+    up = status_word("up", palette.GOOD) if view.stream_up else status_word("DOWN", palette.BAD)
+    parts: list[Text] = [line(("user stream", palette.MUTED), up, (_ago(view.user_age_ms), palette.MUTED), gap=" ")]
+    for pair in view.pairs:
+        name = f"{safe(pair.pair, 12)} stream" if len(view.pairs) > 1 else "market stream"
+        if pair.tick is not None:
+            word = status_word(pair.tick.state.value, palette.state_style(pair.tick.state))
+            parts.append(line((name, palette.MUTED), word, (_ago(pair.tick.stream_age_ms), palette.MUTED), gap=" "))
+        else:
+            parts.append(line((name, palette.MUTED), status_word("no book heard", palette.WARN), gap=" "))
+    if view.guardian:
+        style = palette.GOOD if view.guardian == "up" else palette.WARN
+        parts.append(line(("guardian", palette.MUTED), status_word(safe(view.guardian, 12), style), gap=" "))
+    used = view.calls / view.calls_limit if view.calls_limit else None
+    style = palette.WARN if used is not None and used >= NEARLY else palette.PLAIN
+    parts.append(
+        line(("calls", palette.MUTED), (f"{view.calls} of {view.calls_limit} a minute", style), bar(used, 8), gap=" ")
+    )
+    if view.lease:
+        parts.append(line(("lease", palette.MUTED), safe(view.lease, 60), gap=" "))
+    rows, row = [], parts[0]
+    for part in parts[1:]:
+        longer = line(row, part, gap="   ")
+        if cell_len(longer.plain) > width:
+            rows.append(row)
+            longer = part
+        row = longer
+    return [*rows, row]
+
+
+def _ago(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{age(milliseconds)} ago"
+
+
+def pair_rows(pair: Trading, now_ms: int, width: int, room: int) -> list[RenderableType]:
+    """One pair in ``room`` rows: orders and what holds them back, fills, then holdings, limits and profit."""
+    name, count = safe(pair.pair, 20), len(pair.orders)
     held = [
         line(status_word(f"{side}: {HELD_WORDS.get(code, safe(code, 40))}", palette.WARN))
-        for side, code in pair.held.items()
+        for side, code in list(pair.held.items())[:2]
     ]
+    holdings, money, limits = _holdings(pair), _pnl(pair), _limit_rows(pair, wide=width >= WIDE)
+    facts_high = max(len(holdings) + 1 + len(limits), len(money) + 1) if width >= TWO_COLUMNS else 0
+    for_orders = max(room - len(held) - facts_high - 3, 2)
+    orders = order_table(pair, now_ms, width, for_orders)
+    left = room - 1 - len(orders) - len(held) - facts_high
+    fills = fill_table(pair, now_ms, width, max(left - 1, 0))
+    blocks: list[RenderableType] = [rule(f"{name}  open orders {count}" if count else name, width), *orders, *held]
+    if fills:
+        blocks += [rule(f"{name}  fills {number(pair.account.fills if pair.account else None)}", width), *fills]
     if width >= TWO_COLUMNS:
-        return [head, orders, *held, columns(holdings, pnl), fills]
-    return [head, orders, *held, holdings, pnl, fills]
+        what: list[RenderableType] = [
+            facts(holdings, label_width=11),
+            line(("limits", palette.MUTED)),
+            facts(limits, label_width=11),
+        ]
+        both = columns(stack(what), facts(money, label_width=11))
+        return [*blocks, rule(f"{name}  position and profit", width), both]
+    return [*blocks, rule("position and profit", width), facts([*holdings, *money, *limits], label_width=11)]
 
 
-def _orders(pair: PairView, now_ms: int) -> RenderableType:
-    if not pair.orders:
-        return Text("no open orders", palette.MUTED)
-    grid = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "right", "right", "left", "right"):
-        grid.add_column(justify="right" if justify == "right" else "left", no_wrap=True)
-    for order in _sorted(pair.orders):
-        state_style = palette.GOOD if order.state is OrderState.WORKING else palette.WARN
-        grid.add_row(
-            Text(f"{palette.OWN_MARK} {order.side.value}", palette.side_style(order.side)),
-            Text(number(order.price, _tick(pair))),
-            Text(number(order.volume, _lot(pair))),
-            Text(f"filled {number(order.filled, _lot(pair))}" if order.filled else "", palette.MUTED),
-            status_word(STATE_WORDS.get(order.state, order.state.value), state_style),
-            Text(age(now_ms - order.created_ms), palette.MUTED),
-        )
-    return grid
-
-
-def _fills(pair: PairView, now_ms: int, shown: int) -> RenderableType:
-    if not pair.fills:
-        return Text("no fills yet", palette.MUTED)
-    grid = Table.grid(padding=(0, 2))
-    for _ in range(5):
-        grid.add_column(no_wrap=True)
-    counter = safe(pair.account.counter.asset, 8) if pair.account is not None else ""
-    for fill in list(pair.fills)[: -shown - 1 : -1]:
-        edge = None if fill.fair is None else fill.side.sign * (Decimal(repr(fill.fair)) - fill.price) * fill.volume
-        grid.add_row(
-            Text(age(now_ms - fill.ts_ms), palette.MUTED),
-            Text("bought" if fill.side is Side.BID else "sold", palette.side_style(fill.side)),
-            Text(number(fill.volume, _lot(pair))),
-            Text(f"@ {number(fill.price, _tick(pair))}"),
-            Text(f"edge {with_unit(edge, counter, 2, sign=True)}" if edge is not None else "", palette.MUTED),
-        )
-    return grid
-
-
-def _holdings(pair: PairView) -> list[Fact]:
+def _holdings(pair: Trading) -> list[Fact]:
     account = pair.account
     if account is None:
         return [("account", UNKNOWN)]
-    decimals = _lot(pair)
+    decimals = volume_scale(pair)
     base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
     off = account.position - account.inventory_target
     return [
         ("position", with_unit(account.position, base, decimals)),
         ("off target", with_unit(off, base, decimals, sign=True)),
-        ("limit", f"± {with_unit(account.max_position, base, decimals)}"),
-        ("free", f"{with_unit(account.base.free, base, decimals)}, {with_unit(account.counter.free, counter, 2)}"),
-        ("fees", f"maker {percent(float(account.maker_fee), 2)}, taker {percent(float(account.taker_fee), 2)}"),
+        ("free", with_unit(account.base.free, base, decimals)),
+        ("", with_unit(account.counter.free, counter, 2)),
     ]
 
 
-def _pnl(pair: PairView) -> list[Fact]:
+def _limit_rows(pair: Trading, *, wide: bool) -> list[Fact]:
+    """Each limit with how much of it is used; of a gateway that does not say so, what may be held."""
+    account = pair.account
+    if account is None:
+        return []
+    base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
+    if not account.limits:
+        return [("position", f"at most {with_unit(account.max_position, base)} off target")]
+    return [_limit_row(use, base if use.name == "position" else counter, wide=wide) for use in account.limits[:6]]
+
+
+def _limit_row(use: LimitUse, unit: str, *, wide: bool) -> Fact:
+    share = ratio(use.used, use.limit)
+    style = palette.PLAIN if share is None or share < NEARLY else palette.WARN if share < 1 else palette.BAD
+    decimals = common_decimals([use.used, use.limit]) if use.name == "position" else 0 if use.used >= 1000 else 2
+    used = number(use.used, decimals)
+    if use.limit is None:
+        return (safe(use.name, 11), line(used, ("no limit", palette.MUTED), gap=", "))
+    parts: list[str | Text | tuple[str, str]] = [(f"{percent(share, 0):>5}", style)]
+    if wide:
+        parts.insert(0, (bar(share, 10), style))
+    limit = with_unit(use.limit, unit, decimals if use.name == "position" else 0)
+    return (safe(use.name, 11), line(*parts, f"{used} of {limit}", gap=" "))
+
+
+def _pnl(pair: Trading) -> list[Fact]:
     account = pair.account
     if account is None:
         return [("pnl", UNKNOWN)]
     counter, pnl = safe(account.counter.asset, 8), account.pnl
-
-    def money(value: Decimal | None) -> str:
-        return with_unit(value, counter, 2, sign=True)
-
-    style = palette.PLAIN if pnl is None or not pnl.total else palette.GOOD if pnl.total > 0 else palette.BAD
+    names = ("pnl", "= spread", "+ inventory", "- fees", "vs holding")
+    held = None if pnl is None else pnl.total - pnl.holding
+    values = [None] * 5 if pnl is None else [pnl.total, pnl.spread, pnl.inventory, -pnl.fees, held]
+    figures = column(values, 2, sign=True)
+    tier = f"maker {percent(float(account.maker_fee), 2)}  taker {percent(float(account.taker_fee), 2)}"
+    even = 2 * float(account.maker_fee)
     return [
-        ("pnl", money(pnl.total if pnl else None), style),
-        ("spread", money(pnl.spread if pnl else None)),
-        ("inventory", money(pnl.inventory if pnl else None)),
-        ("fees", money(-pnl.fees if pnl else None)),
-        ("fills", f"{account.fills}, uptime {percent(account.quote_uptime)}"),
+        *(
+            (
+                name,
+                f"{figure} {counter}" if value is not None else UNKNOWN,
+                _earned(value or Decimal(0)) if not i else "",
+            )
+            for i, (name, figure, value) in enumerate(zip(names, figures, values, strict=True))
+        ),
+        ("fee tier", tier),
+        ("break-even", f"{bp(even)} of spread" if even > 0 else "any spread, no maker fee"),
+        ("traded", f"{with_unit(account.traded_counter, counter, 2)} in {number(account.fills)} fills"),
+        ("quoted", f"{percent(account.quote_uptime)} of the time on both sides"),
     ]
-
-
-def _sorted(orders: Sequence[OrderView]) -> list[OrderView]:
-    """As a ladder: asks above bids, the highest price first."""
-    return sorted(orders, key=lambda order: (order.side is Side.BID, -order.price))
-
-
-def _tick(pair: PairView) -> int:
-    return max(pair.rules.price_scale, 0) if pair.rules else common_decimals([o.price for o in pair.orders])
-
-
-def _lot(pair: PairView) -> int:
-    return pair.rules.volume_scale if pair.rules else 6

@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from lunomm.quoting.patience import FARTHEST, Queue, share, stays
+from lunomm.quoting.patience import FARTHEST, FARTHEST_WAIT, Queue, share, stays, wait_s
 
 LOT = D("0.02")
 FRONT = Queue(ahead=D(0), behind=D("0.1"), lot=LOT, kappa=1 / 300, refresh_s=60.0)
@@ -58,3 +58,25 @@ def test_a_better_place_never_turns_staying_into_going():
 def test_the_bound_is_where_it_is_said():
     assert share(FARTHEST) == pytest.approx(0.91, abs=0.005)
     assert share(-FARTHEST) == pytest.approx(0.82, abs=0.005)
+
+
+def test_the_wait_for_a_fill():
+    # 0.09 orders a second reach the fair price, e^-1 of them 300 further; behind five lots six must come.
+    assert wait_s(D(0), LOT, 0.0, 1 / 300, 0.09) == pytest.approx(1 / 0.09)
+    assert wait_s(D(0), LOT, -50.0, 1 / 300, 0.09) == pytest.approx(1 / 0.09)
+    assert wait_s(D("0.1"), LOT, 300.0, 1 / 300, 0.09) == pytest.approx(6 * math.e / 0.09)
+
+
+@pytest.mark.parametrize(
+    ("lot", "distance", "kappa", "intensity"),
+    [
+        (D(0), 1.0, 0.01, 0.1),
+        (LOT, math.inf, 0.01, 0.1),
+        (LOT, math.nan, 0.01, 0.1),
+        (LOT, 1.0, 0.0, 0.1),
+        (LOT, 1.0, 0.01, 0.0),
+        (LOT, (FARTHEST_WAIT + 1) / 0.01, 0.01, 0.1),
+    ],
+)
+def test_no_wait_is_stated_where_there_is_none_to_state(lot, distance, kappa, intensity):
+    assert wait_s(D(0), lot, distance, kappa, intensity) is None

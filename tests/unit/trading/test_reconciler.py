@@ -520,6 +520,18 @@ def test_a_replayed_stream_counts_nothing_twice(driver: Driver) -> None:
     assert (account.fills, account.position, account.opening) == (2, D("0.103"), D("0.1"))
 
 
+def test_the_account_says_what_is_used_of_each_limit(driver: Driver) -> None:
+    driver.working(BID)
+    driver.pass_s(1.5)
+    account = driver.take(ev.PublishAccount)[-1].account
+    used = {use.name: use for use in account.limits}
+    worth = BID.price * BID.size
+    assert used["position"].used == account.position + BID.size - account.inventory_target
+    assert used["position"].limit == account.max_position
+    assert (used["order value"].used, used["open value"].used) == (worth, worth)
+    assert used["loss today"].used == 0
+
+
 def test_a_fill_takes_the_last_fair_price_before_it(driver: Driver) -> None:
     o = driver.working(BID)
     driver.quote(fair=300_100.0)
