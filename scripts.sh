@@ -92,22 +92,34 @@ run_tests() {
     "$python" -m pytest -q -n "${LUNOMM_TEST_WORKERS:-auto}" --dist loadfile "$@"
 }
 
-# Other people's Luno clients against the simulated exchange. ccxt pins what it needs, so they have an environment of
-# their own; the exchange they meet is started from .venv, as a user starts it.
-compat_clients() {
-    local venv_clients="$root/.venv-compat" lock="$root/tests/compat/requirements.lock" stamp want
-    local python_clients="$venv_clients/bin/python"
-    stamp="$venv_clients/.stamp"
+# compat_venv FOLDER LOCK WHAT: an environment of its own for what pins versions that must not be ours.
+compat_venv() {
+    local folder="$1" lock="$2" what="$3" stamp="$1/.stamp" want
     want="$root $("$python" -c 'import hashlib, sys; print(sys.version_info[:2], hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$lock")"
-    if [[ ! -x "$python_clients" || ! -f "$stamp" || "$(cat "$stamp")" != "$want" ]]; then
-        say "installing the clients into .venv-compat (once, 170 MB) ..."
-        make_venv "$("$python" -c 'import sys; print(sys._base_executable)')" "$venv_clients"
-        "$python_clients" -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$lock" ||
+    if [[ ! -x "$folder/bin/python" || ! -f "$stamp" || "$(cat "$stamp")" != "$want" ]]; then
+        say "installing $what into ${folder##*/} (once) ..."
+        make_venv "$("$python" -c 'import sys; print(sys._base_executable)')" "$folder"
+        "$folder/bin/python" -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$lock" ||
             die "installation failed (see above)"
         printf '%s\n' "$want" >"$stamp"
     fi
-    LUNOMM_PYTHON="$python" "$python_clients" -m pytest -q -c tests/compat/pytest.ini --rootdir tests/compat \
-        -p no:cacheprovider tests/compat "$@"
+}
+
+# Other people's Luno clients against the simulated exchange. ccxt pins what it needs, so they have an environment of
+# their own; the exchange they meet is started from .venv, as a user starts it.
+compat_clients() {
+    compat_venv "$root/.venv-compat" "$root/tests/compat/requirements.lock" "the clients (170 MB)"
+    LUNOMM_PYTHON="$python" "$root/.venv-compat/bin/python" -m pytest -q -c tests/compat/pytest.ini \
+        --rootdir tests/compat -p no:cacheprovider tests/compat "$@"
+}
+
+# hftbacktest's L3 queues against our paper venue on one recording; it pins numpy. Without the recording nothing is
+# installed.
+compat_hftbacktest() {
+    if "$python" -m tests.compat.fills --is-here; then
+        compat_venv "$root/.venv-compat-hftbacktest" "$root/tests/compat/fills/requirements.lock" "hftbacktest (900 MB)"
+        "$python" -m tests.compat.fills "$root/.venv-compat-hftbacktest/bin/python"
+    fi
 }
 
 # A sweep on a Dask cluster of this machine. Dask and what it needs would double the development environment.
@@ -127,7 +139,7 @@ compat_dask() {
 }
 
 # Make requirements.lock anew from pyproject.toml (needs uv): runtime first, then what only development needs; and
-# that of the clients.
+# those of the clients and of hftbacktest.
 lock() {
     command -v uv >/dev/null 2>&1 || die "lock needs uv on PATH"
     local common=(--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet) work
@@ -136,6 +148,7 @@ lock() {
     uv pip compile "$root/pyproject.toml" "$work/build.in" --extra dev "${common[@]}" -o "$work/all"
     uv pip compile "$root/pyproject.toml" "$work/build.in" -c "$work/all" "${common[@]}" -o "$work/runtime"
     uv pip compile "$root/tests/compat/requirements.in" "${common[@]}" -o "$root/tests/compat/requirements.lock"
+    uv pip compile "$root/tests/compat/fills/requirements.in" "${common[@]}" -o "$root/tests/compat/fills/requirements.lock"
     python3 - "$work" "$root/requirements.lock" <<'PY'
 import re, sys
 work, target = sys.argv[1:]
@@ -167,8 +180,9 @@ bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matchin
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh compat dask          a sweep on a Dask cluster of this machine gives the table of a local one
+bash scripts.sh compat hftbacktest   our paper fills against hftbacktest's on a recording (tests/compat/README.md)
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
-bash scripts.sh lock                 make both requirements.lock anew (needs uv)
+bash scripts.sh lock                 make every requirements.lock anew (needs uv)
 bash scripts.sh help                 this
 Needs Python 3.11 or newer. The options of the pipeline: .venv/bin/lunomm up --help
 TEXT
@@ -218,12 +232,13 @@ case "${1:-}" in
         ;;
     compat)
         which="${2:-}"
-        if [[ "$which" != clients && "$which" != dask ]]; then
-            say "compat: say which: clients, dask"
+        if [[ "$which" != clients && "$which" != dask && "$which" != hftbacktest ]]; then
+            say "compat: say which: clients, dask, hftbacktest"
             exit 2
         fi
         shift 2
         setup runtime
+        cd "$root"
         "compat_$which" "$@"
         ;;
     down)

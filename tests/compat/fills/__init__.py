@@ -1,0 +1,1 @@
+"""Our paper venue's fills against hftbacktest's, on one recording; see ../README.md."""
