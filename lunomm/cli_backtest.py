@@ -102,6 +102,13 @@ Scheduler = Annotated[
 ]
 Html = Annotated[Path | None, _file("--html", "write a report with its pictures")]
 
+Journal = Annotated[
+    str | None, typer.Option("--journal", metavar="NAME", help="file in the state folder [default: the last one]")
+]
+UseTapes = Annotated[
+    list[Path] | None, typer.Option("--tape", metavar="FILE", help="recordings [default: those found; may be repeated]")
+]
+
 app = typer.Typer()
 
 
@@ -191,6 +198,25 @@ def backtest(
     from lunomm.commands.backtest import run
 
     run(options, json=json)
+
+
+@app.command(rich_help_panel=RECORDED)
+def parity(
+    pair: o.Pair = None,
+    journal: Journal = None,
+    tape: UseTapes = None,
+    json: o.PlainJson = False,
+    debug: o.PlainDebug = False,
+) -> None:
+    """Replays a recorded session with its own parameters: how far a backtest is to be believed here."""
+    from lunomm.options import ReportOptions
+
+    env = c.environment()
+    options = ReportOptions(journal=journal, tape=tuple(tape or ()))
+    common = c.read_common(env, json=json, debug=debug, venue=False)
+    from lunomm.commands.parity import run
+
+    run(common, None if pair is None else c.parse_pair(pair), options)
 
 
 def _quote(given: dict[str, Any]) -> c.QuoteOptions:

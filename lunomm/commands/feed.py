@@ -26,6 +26,7 @@ from lunomm.market.own import OwnIntent
 from lunomm.market.records import GridRow, TakerOrder, Tick
 from lunomm.market.rules import PairRules, parse_decimal
 from lunomm.market.warm import CandleClose, PublicFill
+from lunomm.tape.lines import Warmth
 from lunomm.tape.recorder import Recorder
 from lunomm.views.book import BookView
 
@@ -268,6 +269,15 @@ class Feed:
                 self.note = f"no warm start: {error}"  # the venue remembers nonsense; live estimates will do
                 return
             self.observer.warm(candles, fills)
+            if self.recorder is not None:
+                at_ns = self.venue.clock.exchange_ns()
+                self.recorder.warm(
+                    Warmth(
+                        at_ns=at_ns,
+                        candles=[(candle.start_ms, candle.close) for candle in candles],
+                        fills=[(fill.at_ms, fill.price, fill.taker_buys) for fill in fills],
+                    )
+                )
             if self.note.startswith("no warm start"):
                 self.note = ""
             self.changed.set()

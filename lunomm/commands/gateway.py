@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lunomm.bus.channels import QUOTES
 from lunomm.bus.venue import VenueReplaced
 from lunomm.commands.gateway_calls import Calls, market
@@ -47,6 +49,7 @@ from lunomm.quoting.inputs import Account, Fill
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.trading import events as ev
 from lunomm.trading.balances import choose_accounts
+from lunomm.trading.events import SaveNote
 from lunomm.trading.limits import Limits
 from lunomm.trading.reconciler import Reconciler
 from lunomm.trading.shared import Settings
@@ -58,6 +61,9 @@ if TYPE_CHECKING:
     from lunomm.luno.rest import LunoRest
     from lunomm.luno.user_stream import UserStream
     from lunomm.luno.wire_rest import MarketInfo
+
+GATEWAY = "gateway"
+"""Note of a pair: the options of the gateway that served it last."""
 
 POLL_S = 0.5
 """Between two reads of QUOTES; the channel only wakes us sooner."""
@@ -207,6 +213,8 @@ class Gateway:
             balance_ns=int(max(options.update_balance_interval_s, BALANCE_S) * 1e9),
         )
         self.core = Reconciler(legs, settings, journal.restore(clock.exchange_ms()), clock.now())
+        limits = msgspec.json.encode(options).decode()
+        journal.commit([SaveNote(pair, GATEWAY, limits) for pair in piece.pairs])
         self._publisher = Publisher(piece.bus, journal, piece.pairs)
         self._calls = Calls(piece, rest, budget, journal, self._publisher, self._tell, legs, accounts)
         self._events: asyncio.Queue[ev.Event | str] = asyncio.Queue()

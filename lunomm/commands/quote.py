@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from dataclasses import fields
 from typing import Any
 
+import msgspec
 from rich.console import Console
 
 from lunomm.bus.channels import ACCOUNT, LOB, ORDER_UPDATES, ORDERS, PARAMS, QUOTES, RULES
@@ -58,7 +60,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: QuoteOptions) -> 
     if len(pairs) != 1:
         raise UsageError(f"quote: {len(pairs)} pairs given: one quote serves one pair. Start one quote for each")
     settings, fair_price = quoter_options(options), resolve(options.fair_price)
-    await _quote(common, pairs[0], settings, fair_price)
+    await _quote(common, pairs[0], settings, fair_price, asked(options))
     return None
 
 
@@ -94,10 +96,17 @@ def quoter_options(options: QuoteOptions) -> QuoterOptions:
     )
 
 
-async def _quote(common: Common, pair: str, settings: QuoterOptions, fair_price: FairPrice) -> None:
+def asked(options: QuoteOptions) -> str:
+    """What was not left at its default, as JSON: the parameters of a session, for its journal."""
+    default = QuoteOptions()
+    given = {f.name: value for f in fields(options) if (value := getattr(options, f.name)) != getattr(default, f.name)}
+    return msgspec.json.encode(given).decode()
+
+
+async def _quote(common: Common, pair: str, settings: QuoterOptions, fair_price: FairPrice, asked: str) -> None:
     async with open_piece("quote", common, (pair,), lease=True) as piece:
         quoter = Quoter(pair, settings, epoch_ms=await _epoch_ms(piece, pair), fair_price=fair_price)
-        desk = Desk(piece, pair, quoter, quiet=common.json or is_screen(Console()))
+        desk = Desk(piece, pair, quoter, quiet=common.json or is_screen(Console()), asked=asked)
         for work, name in (
             (desk.follow_ticks(), "ticks"),
             (desk.follow_orders(), "orders"),
@@ -134,8 +143,9 @@ class Desk:
     quiet: a live screen or JSON lines show the warnings; else each is said once on stderr.
     """
 
-    def __init__(self, piece: Piece, pair: str, quoter: Quoter, *, quiet: bool) -> None:
+    def __init__(self, piece: Piece, pair: str, quoter: Quoter, *, quiet: bool, asked: str = "") -> None:
         self.quoter = quoter
+        self._asked = asked
         self._piece = piece
         self._pair = pair
         self._quiet = quiet
@@ -244,6 +254,7 @@ class Desk:
         await self._publish(self._wanted)
 
     async def _publish(self, wanted: WantedQuotes) -> bool:
+        wanted.asked = self._asked
         try:
             await self._piece.bus.publish(QUOTES, wanted)
         except BusError as e:

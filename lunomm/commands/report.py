@@ -133,7 +133,7 @@ def _judged(
     until = None if options.until is None else read_moment(options.until, "--until")
     window = tell(pair, kept, updates, since_ns=since, until_ns=until).session
     notes: list[str] = []
-    tapes = _tapes(common, here, pair, (window.start_ns, window.end_ns + AFTER_NS), options, notes)
+    tapes = tapes_beside(common, here, pair, (window.start_ns, window.end_ns + AFTER_NS), options, notes)
     path: MarketPath | None = None
     if tapes:
         path = market_path(tapes, tapes[0].rules)
@@ -141,7 +141,7 @@ def _judged(
     return _Read(told, attribute(told.session), tuple(tape.path.name for tape in tapes), (*told.notes, *notes))
 
 
-def _tapes(
+def tapes_beside(
     common: Common, here: Glance, pair: str, window: tuple[int, int], options: ReportOptions, notes: list[str]
 ) -> list[Tape]:
     """Those named, checked; else what was recorded of this venue at this time and can be read."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from lunomm.errors import UsageError
 from lunomm.journal.glance import glance
 from lunomm.journal.store import read_journal
-from lunomm.quoting.inputs import OrderState, UpdateKind
+from lunomm.quoting.inputs import OrderState, OrderUpdate, UpdateKind
 from lunomm.tape.latency import MILLISECOND, RoundTrip
 
 
@@ -23,6 +24,14 @@ def round_trips(path: Path, pair: str) -> tuple[RoundTrip, ...]:
         updates = journal.updates(0)
     finally:
         journal.close_reading()
+    trips = trips_of(updates, pair)
+    if not trips:
+        raise UsageError(f"{path}: no order of {pair} was acknowledged in this journal: it tells no latency")
+    return trips
+
+
+def trips_of(updates: Iterable[OrderUpdate], pair: str) -> tuple[RoundTrip, ...]:
+    """From each order's sending to the venue's answer; none where no order was acknowledged."""
     sent: dict[str, int] = {}
     trips = []
     for update in updates:
@@ -34,6 +43,4 @@ def round_trips(path: Path, pair: str) -> tuple[RoundTrip, ...]:
         elif update.state is OrderState.WORKING and cid in sent:
             begun = sent.pop(cid)
             trips.append(RoundTrip(begun * MILLISECOND, max(0, update.ts_ms - begun) * MILLISECOND))
-    if not trips:
-        raise UsageError(f"{path}: no order of {pair} was acknowledged in this journal: it tells no latency")
     return tuple(trips)

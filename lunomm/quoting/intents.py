@@ -77,7 +77,7 @@ class WantedQuotes(Stamped, kw_only=True):
     epoch: the quoter's start, Unix ms. number: grows by one a message. lots: (position - target)/lot.
     reservation, half_spread: counter, the model's before fees. shift_bps_per_lot, spread_bps: of fair. lot,
     inventory_target: base. gamma_p: 1/price. c: GLFT's C, counter, and kappa_c; None in other models. method: how the
-    model was computed.
+    model was computed. asked: the quoter's options that were not left at their default, as JSON, for the journal.
     """
 
     epoch: int
@@ -107,6 +107,7 @@ class WantedQuotes(Stamped, kw_only=True):
     c: float | None = None
     kappa_c: float | None = None
     method: str | None = None
+    asked: str = ""
 
     def show(self, model: Model) -> None:
         """Take the model's figures over."""

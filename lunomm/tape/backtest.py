@@ -83,7 +83,8 @@ class Backtest:
         self.first_mid: float | None = None
         self.last_mid: float | None = None
         self.begin: Callable[[int], None] | None = None
-        """Is called with our time of the first snapshot, when the book has it."""
+        """Is called with our time of the first frame that the book has, not before ``begin_ns``."""
+        self.begin_ns = 0
 
     def add(self, lane: Lane, feed: Feed, lost: Callable[[], None]) -> None:
         """Let a lane take part. feed: its venue's ear for the market's frames; lost: for the loss of the stream."""
@@ -118,7 +119,7 @@ class Backtest:
             if error.code != "NO_SNAPSHOT":
                 self._lose(now_ns)
             return
-        if self.begin is not None:
+        if self.begin is not None and now_ns >= self.begin_ns:
             begin, self.begin = self.begin, None
             begin(now_ns)
         self.frames += 1

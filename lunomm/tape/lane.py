@@ -1,8 +1,8 @@
 """One quoter with its gateway against one venue, on a clock that is handed in: what trades, and nothing else (pure).
 
-The very `Quoter` and `Reconciler` of the pipeline; only the processes between them are left out. The bus takes no time
-here: what the quoter wants is with the gateway at once, and what the gateway says is with the quoter at once. The calls
-to the venue take the time of the latency model (`tape.counterparty`).
+The very `Quoter` and `Reconciler` of the pipeline; only the processes between them are left out. What the quoter wants
+is with the gateway at once; what the gateway says takes ``bus_ns`` to the quoter, nothing unless said otherwise. The
+calls to the venue take the time of the latency model (`tape.counterparty`).
 
 The quoter is asked when something can change what it wants: an order event, its own clock, the fair price further off
 than it re-prices at, a state of the market. In between its last word is repeated, as the process does, so that it does
@@ -11,6 +11,7 @@ not expire. The gateway is woken as often as the process wakes it while anything
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,7 +22,7 @@ import msgspec
 from lunomm.market.clock import Now
 from lunomm.market.records import Params, Tick
 from lunomm.market.rules import PairRules
-from lunomm.quoting.inputs import Account, Fill, OrderState, UpdateKind
+from lunomm.quoting.inputs import Account, Fill, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import WantedQuotes, Why
 from lunomm.quoting.quoter import Quoter
 from lunomm.tape.counterparty import Counterparty
@@ -67,6 +68,7 @@ class Lane:
     Args:
         look: the market's picture now. own: our orders as they rest, for the picture; None: it shows them itself.
         params: a calibration to start from. moved: is told what is wanted, each time it was asked, and when.
+        bus_ns: from gateway to quoter. quote_from_ns: before, the quoter is paused.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class Lane:
         show_own: Callable[[Tick], None] | None = None,
         params: Params | None = None,
         moved: Callable[[WantedQuotes, int], None] | None = None,
+        bus_ns: int = 0,
+        quote_from_ns: int = 0,
     ) -> None:
         self.name, self.pair, self.quoter, self.venue = name, rules.pair, quoter, venue
         self.record = Record()
@@ -100,6 +104,10 @@ class Lane:
         self._stirred = True
         self._told_ns = self._counted_ns = now.mono_ns
         self._ask_ns = self._wake_ns = now.mono_ns
+        self._bus_ns, self._resume_ns = bus_ns, quote_from_ns
+        self._words: deque[tuple[int, OrderUpdate | dict[str, OrderView] | Account]] = deque()
+        if quote_from_ns > now.mono_ns:
+            quoter.pause()
         quoter.on_rules(rules, now)
         if params is not None:
             quoter.on_params(params, now)
@@ -153,6 +161,12 @@ class Lane:
     # --- one instant --------------------------------------------------------------------------------------------------
 
     def _turn(self, now: Now) -> None:
+        while self._words and self._words[0][0] <= now.mono_ns:
+            self._hear(self._words.popleft()[1], now)
+        if 0 < self._resume_ns <= now.mono_ns:
+            self._resume_ns = 0
+            self.quoter.resume()
+            self._stirred = True
         while (event := self.venue.answered(now.mono_ns)) is not None:
             self._step(event, now)
         if now.mono_ns - self._told_ns >= REPEAT_NS and not self._stirred:
@@ -188,6 +202,10 @@ class Lane:
             times.append(asked)
         if (due := self.venue.next_ns()) is not None:
             times.append(due)
+        if self._words:
+            times.append(self._words[0][0])
+        if self._resume_ns:
+            times.append(self._resume_ns)
         self.next_ns = max(min(times), now.mono_ns + 1)
 
     def _quiet(self) -> bool:
@@ -247,17 +265,14 @@ class Lane:
             elif isinstance(action, ev.SaveFlow):
                 record.entries.append(action.flow)
             elif isinstance(action, ev.SaveUpdate):
-                update = action.update
-                self.quoter.on_order_update(update, now)
-                # On its way to the book or out of it an order changes nothing that is wanted.
-                ended = update.state is not None and update.state.terminal
-                self._stirred |= ended or update.kind in (UpdateKind.FILL, UpdateKind.REFUSAL)
-                if update.code is not None:
-                    record.refusals[update.code] = record.refusals.get(update.code, 0) + 1
+                self._say(action.update, now)
+                if (code := action.update.code) is not None:
+                    record.refusals[code] = record.refusals.get(code, 0) + 1
             elif isinstance(action, ev.PublishOrders):
-                self.quoter.on_orders({view.intent_id: view for view in action.views}, now)
+                self._say({view.intent_id: view for view in action.views}, now)
             elif isinstance(action, ev.PublishAccount):
-                self._heard_account(action.account, now)
+                self.first_account = self.first_account or action.account
+                self._say(action.account, now)
             elif isinstance(action, ev.Halted):
                 record.halts.append(action.reason)
             elif isinstance(action, ev.Place):
@@ -270,14 +285,26 @@ class Lane:
             ):  # fmt: skip
                 self.venue.send(action, now.mono_ns)
 
-    def _heard_account(self, account: Account, now: Now) -> None:
-        before, self.account = self.account, account
-        if self.first_account is None:
-            self.first_account = account
-        self.quoter.on_account(account, now)
-        # Only what the quoter prices and sizes with; the rest of it changes with every second.
-        if before is None or _bearing(before) != _bearing(account):
-            self._stirred = True
+    def _say(self, word: OrderUpdate | dict[str, OrderView] | Account, now: Now) -> None:
+        """The gateway tells the quoter."""
+        if self._bus_ns:
+            self._words.append((now.mono_ns + self._bus_ns, word))
+        else:
+            self._hear(word, now)
+
+    def _hear(self, word: OrderUpdate | dict[str, OrderView] | Account, now: Now) -> None:
+        if isinstance(word, OrderUpdate):
+            self.quoter.on_order_update(word, now)
+            # On its way to the book or out of it an order changes nothing that is wanted.
+            ended = word.state is not None and word.state.terminal
+            self._stirred |= ended or word.kind in (UpdateKind.FILL, UpdateKind.REFUSAL)
+        elif isinstance(word, Account):
+            before, self.account = self.account, word
+            self.quoter.on_account(word, now)
+            # Only what the quoter prices and sizes with; the rest of it changes with every second.
+            self._stirred |= before is None or _bearing(before) != _bearing(word)
+        else:
+            self.quoter.on_orders(word, now)
 
 
 def _bearing(account: Account) -> tuple[Decimal | str | None, ...]:

@@ -39,11 +39,21 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee: Decimal | None = None
 
 
+class Warmth(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue told a starting book of its past. at_ns: when. candles: start ms, close. fills: ms, price, whether
+    the taker bought."""
+
+    at_ns: int
+    candles: list[tuple[int, float]]
+    fills: list[tuple[int, float, bool]]
+
+
 class Sidecar(msgspec.Struct, kw_only=True):
     """``<tape>.meta.json``. Times: exchange clock at receipt, Unix ns. sizes in bytes of the file.
 
     snapshots: the first, and one after each of ``gaps`` (times the stream was lost). begun: ``stream``, or ``book``
     where the first snapshot was made from the book so that ``continues`` goes on without a gap. ended: why it ended.
+    warm: what the book that recorded it began from, None if nothing.
     """
 
     v: int = VERSION
@@ -65,6 +75,7 @@ class Sidecar(msgspec.Struct, kw_only=True):
     last_sequence: int | None = None
     size: int | None = None
     sha256: str | None = None
+    warm: Warmth | None = None
 
 
 class StoredFile(NamedTuple):

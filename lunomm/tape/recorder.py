@@ -28,6 +28,7 @@ from lunomm.tape.lines import (
     Provenance,
     Sidecar,
     StoredFile,
+    Warmth,
     is_full,
     is_ours,
     sidecar_name,
@@ -114,7 +115,7 @@ class Recorder:
         self._max_bytes = max_bytes
         self._rotate_bytes = max(1, min(rotate_bytes, max_bytes // 4))
         self._free = free or _free
-        self._queue: deque[_Frame | _Restart | _Own | _Lost] = deque()
+        self._queue: deque[_Frame | _Restart | _Own | _Lost | Warmth] = deque()
         # Two counters, each written by one thread only: a shared one would need a lock on the hot path.
         self._put = 0
         self._done = 0
@@ -123,6 +124,7 @@ class Recorder:
         self.wants_snapshot = False
         self._file: TapeFile | None = None
         self._own: _Own | None = None
+        self._warm: Warmth | None = None
         self._lost = False
         self._number = 0
         self._run = _base36(time.time_ns() // 1_000_000)
@@ -152,6 +154,11 @@ class Recorder:
         """Our own orders are these from here on."""
         if not self.trouble:
             self._queue.append(_Own(recv_ns, own))
+
+    def warm(self, warm: Warmth) -> None:
+        """What the book begins from."""
+        if not self.trouble:
+            self._queue.append(warm)
 
     def lost(self, recv_ns: int, why: str) -> None:
         """The stream was lost or the book dropped: the next frame is a snapshot."""
@@ -208,7 +215,12 @@ class Recorder:
                 return  # given up meanwhile
             self._write(item)
 
-    def _write(self, item: _Frame | _Restart | _Own | _Lost) -> None:
+    def _write(self, item: _Frame | _Restart | _Own | _Lost | Warmth) -> None:
+        if isinstance(item, Warmth):
+            self._warm = item
+            if self._file is not None:
+                self._file.warmed(item)
+            return
         if isinstance(item, _Own):
             self._own = item
             if self._file is not None:
@@ -251,6 +263,7 @@ class Recorder:
             begun=begun,
             continues=self._previous if begun == "book" else None,
             started_ns=now_ns,
+            warm=self._warm,
         )
         self._file = TapeFile(self._folder, about)
         if self._own is not None:

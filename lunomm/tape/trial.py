@@ -20,6 +20,7 @@ from lunomm.market.clock import Now
 from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, OwnOrder, Params, TakerOrder, Tick
 from lunomm.market.rules import PairRules, Side
+from lunomm.market.warm import CandleClose, PublicFill
 from lunomm.quoting import fair_price
 from lunomm.quoting.fair_price import FairPrice
 from lunomm.quoting.inputs import Fill
@@ -36,6 +37,7 @@ from lunomm.tape.counterparty import Counterparty
 from lunomm.tape.decoded import Frame, Item
 from lunomm.tape.lane import Lane
 from lunomm.tape.latency import Fixed, Latency, Measured, RoundTrip
+from lunomm.tape.lines import Warmth
 from lunomm.tape.paper import BracketSum, PaperMarket, PaperVenue, bracket_sum, paper_venue
 from lunomm.tape.reader import TapeOwn
 from lunomm.tape.script import Replayed, Script
@@ -64,7 +66,9 @@ class Setup:
 
     base, counter: what the account begins with; None: as the simulated exchange's. maker_fee, taker_fee: fractions;
     None: the tape's, else none. one_way_ms: latency each way; trips: a session's instead. fair_price: a built-in's
-    name. params: a calibration to start from. epoch_ms: names the intents. seed: of the order ids.
+    name. params: a calibration to start from. epoch_ms: names the intents. seed: of the order ids. start_ns, end_ns:
+    our clock, when the lanes begin and end; 0 and None: with the tape. warm: what the book began from.
+    bus_ms: from gateway to quoter. quote_from_ns: our clock, when the quoter begins.
     """
 
     quoter: QuoterOptions = field(default_factory=QuoterOptions)
@@ -85,6 +89,11 @@ class Setup:
     baseline: bool = True
     epoch_ms: int = 1
     seed: int = 1
+    start_ns: int = 0
+    end_ns: int | None = None
+    warm: Warmth | None = None
+    bus_ms: float = 0.0
+    quote_from_ns: int = 0
 
     @property
     def watched(self) -> tuple[float, float, str, int]:
@@ -127,6 +136,7 @@ class LaneOutcome:
     warnings: tuple[str, ...]
     estimates_from: dict[str, float]
     fills: tuple[Fill, ...]
+    orders: tuple[Order, ...]
     quoted: Quoted
     looks: int
     calls: int
@@ -177,7 +187,13 @@ def run_trial(
         ModelError: options no model can price.
     """
     trial = _Trial(rules, setup, own, price, scripts)
+    warm = setup.warm
     for count, item in enumerate(items):
+        if setup.end_ns is not None and item.recv_ns > setup.end_ns:
+            break
+        if warm is not None and item.recv_ns >= warm.at_ns:
+            trial.warm(warm)
+            warm = None
         if type(item) is Frame:
             trial.backtest.frame(item.recv_ns, item.event)
         elif isinstance(item, TapeOwn):
@@ -217,9 +233,16 @@ class _Trial:
             )
             self.backtest = Backtest(rules, observer, back_ns, own)
             self._script = self.backtest.note(observer) if plain else None
-        self.backtest.begin = self._begin
+        self.backtest.begin, self.backtest.begin_ns = self._begin, setup.start_ns
         self._venues: list[PaperVenue] = []
         self._quoted: list[_QuoteLog] = []
+
+    def warm(self, told: Warmth) -> None:
+        """The venue tells a book that has just started of its past."""
+        if isinstance(self.backtest.observer, Observer):
+            self.backtest.observer.warm(
+                [CandleClose(*candle) for candle in told.candles], [PublicFill(*fill) for fill in told.fills]
+            )
 
     def _begin(self, now_ns: int) -> None:
         """The first frame is here: the lanes start their clocks with it."""
@@ -251,6 +274,7 @@ class _Trial:
         lane = Lane(
             name, rules, quoter, far, settings, self.backtest.look, Now(now_ns, now_ns),
             show_own=lambda tick: show_own(market, rules, lane.live(), tick), params=setup.params, moved=log.note,
+            bus_ns=round(setup.bus_ms * 1e6), quote_from_ns=setup.quote_from_ns,
         )  # fmt: skip
         self._venues.append(venue)
         self._quoted.append(log)
@@ -308,6 +332,7 @@ class _Trial:
                 name: (ns - (path.start_ns or 0)) / 1e9 for name, ns in record.estimates_from.items()
             },
             fills=tuple(entry for entry in entries if isinstance(entry, Fill)),
+            orders=tuple(record.orders[order.client_order_id] for order in record.placed),
             quoted=log.quoted(),
             looks=record.looks,
             calls=lane.venue.calls,

@@ -73,6 +73,9 @@ CLOSED_RULES_NS = 10 * SECOND
 FEES_NS = 3600 * SECOND
 
 
+ASKED, MAX_ASKED = "quoter:", 4000
+"""Note of a pair: what its quoter of that start was asked, as it said itself."""
+
 COUNTED = "counted:"
 """Note of the account: which pair's profit counts the coins of an asset that were there at the start."""
 
@@ -154,6 +157,8 @@ class Desk:
         if quotes.epoch != self._epoch:
             self._epoch = quotes.epoch
             self.shared.out.append(SaveNote(self.pair, "epoch", str(quotes.epoch)))
+            if 0 < len(quotes.asked) <= MAX_ASKED:
+                self.shared.out.append(SaveNote(self.pair, f"{ASKED}{quotes.epoch}", quotes.asked))
 
     def traded(self, trades: tuple[VenueTrade, ...], now: Now) -> None:
         """Rows of the account's trades: ours become fills, each once; others' are flows."""

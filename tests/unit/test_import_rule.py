@@ -55,6 +55,8 @@ PURE_MODULES = (
     "tape/trial.py",
     "tape/decoded.py",
     "tape/script.py",
+    "tape/stretches.py",
+    "tape/parity.py",
     "tape/without_own.py",
     "simulator/matching.py",
     "simulator/ledger.py",

@@ -43,12 +43,15 @@ QUOTING: dict[str, Any] = {
 
 @dataclass
 class Session:
-    """What happened. tape: what a recorder at our place would have kept, our own orders with it."""
+    """What happened. tape: what a recorder at our place would have kept, our own orders with it; opening, raw: the
+    texts of its frames, by sequence."""
 
     rules: PairRules
     lane: Lane
     exchange: Exchange
     tape: list[Item] = field(default_factory=list)
+    opening: str = ""
+    raw: dict[int, str] = field(default_factory=dict)
 
 
 def rules_of(exchange: Exchange) -> PairRules:
@@ -63,7 +66,9 @@ def settings() -> Settings:
     return Settings(limits=Limits())
 
 
-def run(seed: int, seconds: float, latency: Latency, profile: str = "theory", **options: Any) -> Session:
+def run(
+    seed: int, seconds: float, latency: Latency, profile: str = "theory", bus_ns: int = 0, **options: Any
+) -> Session:
     """Trade on the matching engine itself, every call and message under way for as long as ``latency`` says."""
     exchange = seeded([PAIR], profile=profile, seed=seed, fee_tier=0, start_ns=START_NS)
     venue, house = exchange.venue, exchange.houses[PAIR]
@@ -85,10 +90,11 @@ def run(seed: int, seconds: float, latency: Latency, profile: str = "theory", **
     driver = Backtest(rules, observer, latency.back_ns)
     now = Now(START_NS, START_NS)
     far = Counterparty(venue, drained, OWNER, latency)
-    lane = Lane("sim", rules, make_quoter(**options), far, settings(), driver.look, now)
+    lane = Lane("sim", rules, make_quoter(**options), far, settings(), driver.look, now, bus_ns=bus_ns)
     driver.add(lane, lambda event, applied: None, lambda: None)
     session = Session(rules, lane, exchange)
-    snapshot = decode_market_frame(exchange.snapshot_raw(PAIR), rules)
+    session.opening = exchange.snapshot_raw(PAIR)
+    snapshot = decode_market_frame(session.opening, rules)
     assert isinstance(snapshot, BookSnapshot)
     driver.frame(START_NS, snapshot)
     session.tape.append((START_NS, snapshot))
@@ -100,6 +106,7 @@ def run(seed: int, seconds: float, latency: Latency, profile: str = "theory", **
         for frame in market:
             event = decode_market_frame(frame.raw, rules)
             assert isinstance(event, BookUpdate)
+            session.raw[event.sequence] = frame.raw
             coming.append(event)
         market.clear()
 
