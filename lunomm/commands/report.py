@@ -172,7 +172,7 @@ def tapes_beside(
 def _of(said: Sidecar, here: Glance, pair: str, window: tuple[int, int]) -> bool:
     """Whether a tape is of the journal's venue and time."""
     about = said.provenance
-    same = about.mode == here.mode and (here.mode != "sim" or about.run_id == here.run_id)
+    same = about.mode == here.mode and here.run_id in ("", about.run_id)
     ended_ns = said.ended_ns if said.closed and said.ended_ns is not None else window[1]
     return same and said.pair == pair and said.started_ns <= window[1] and ended_ns >= window[0]
 

@@ -98,6 +98,13 @@ def test_with_the_tape_of_that_run(folder: Path, capsys: pytest.CaptureFixture[s
     assert "REPORT XBTMYR" in capsys.readouterr().out
 
 
+def test_a_paper_session(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal(folder, "paper-p1", at=1e9)
+    recorded(folder, mode="paper", run_id="p1")
+    (data,) = run(capsys, "--mode", "paper")
+    assert (data["mode"], data["fills"], data["tapes"]) == ("paper", 2, [NAME])
+
+
 @pytest.mark.parametrize("about", [{"run_id": "r2"}, {"mode": "live"}])
 def test_another_runs_tape_is_not_used(folder: Path, capsys: pytest.CaptureFixture[str], about: dict[str, str]) -> None:
     journal(folder, "sim-r1", at=1e9)
