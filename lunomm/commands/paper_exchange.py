@@ -135,6 +135,8 @@ async def open_upstream(common: Common, options: ExchangeOptions, folder: Path) 
         )
     async with PublicData(place, key) as public:
         listed = await _listed(public)
+        # Before the doors open: a key that is not accepted would end the exchange as soon as somebody used it.
+        await public.check_key(options.pairs[0])
         if options.latency_ms is None:
             for _ in range(MEASURED):
                 await public.get("/api/1/ticker", f"pair={options.pairs[0]}")

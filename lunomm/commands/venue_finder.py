@@ -303,7 +303,7 @@ async def wait_started(folder: Path, process: subprocess.Popen[bytes], mode: str
                 raise UsageError(text)
             if process.returncode == 3:
                 raise ConfigError(text)
-            raise ExchangeError(f"the {WORDS[mode]} exchange did not start: {text}. See {log}")
+            raise ExchangeError(f"the {WORDS[mode]} exchange did not start: {text.rstrip('.')}. See {log}")
         await asyncio.sleep(0.05)
     process.terminate()
     raise ExchangeError(f"the {WORDS[mode]} exchange did not answer within {START_S:g} s. See {log}")

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 import httpx
 
 from lunomm import __version__
-from lunomm.errors import ConnectivityError, UsageError
+from lunomm.errors import ConnectivityError, CredentialsError, UsageError
 from lunomm.luno import redaction, wire
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.replies import failure
@@ -112,6 +112,18 @@ class PublicData:
             why = f"{redaction.redact(str(error))[:120]} ({type(error).__name__})"
         # Raised out here, so that httpx's error, which holds the key, is not this one's context.
         raise ConnectivityError(f"GET {path} of {self._endpoint.host}: {why}")
+
+    async def check_key(self, pair: str) -> None:
+        """Ask for candles, which any key may read.
+
+        Raises:
+            CredentialsError: Luno does not accept the key. ConnectivityError: no answer came.
+        """
+        path = "/api/exchange/1/candles"
+        answer = await self.get(path, f"pair={pair}&since={time.time_ns() // 10**6 - 600_000}&duration=60")
+        error = failure(f"GET {path}", answer.status, answer.body, proofs=None)
+        if isinstance(error, CredentialsError):
+            raise error
 
     async def markets(self) -> list[wire.MarketInfo]:
         """Every market of the exchange.

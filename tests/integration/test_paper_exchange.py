@@ -23,13 +23,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from lunomm.commands import exchange as command
 from lunomm.commands.venue_finder import SimInfo, ask, noted_exchange
 from lunomm.config import Common, ExchangeOptions, RedisAddress
-from lunomm.errors import ConfigError, ConnectivityError, UsageError
+from lunomm.errors import ConfigError, ConnectivityError, CredentialsError, UsageError
 from lunomm.luno.hosts import ApiKey, endpoint
 from lunomm.luno.public import PATHS, PublicData
 from lunomm.luno.wire import KEEPALIVE, decode_market_frame
 from lunomm.market.book import Book
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.rules import Side
+from lunomm.simulator.keys import R_BALANCE, Key, KeyRing
 from lunomm.simulator.matching import Engine, TimeInForce
 from lunomm.simulator.profiles import CATALOGUE
 from lunomm.simulator.server import ExchangeServer
@@ -248,7 +249,7 @@ async def test_nothing_but_public_data_and_the_market_stream_leaves(
 ) -> None:
     asked: list[tuple[str, str, str]] = []
     async with open_house() as house:
-        call, joined = ExchangeServer._call, house.server.streams._owner
+        call, owner_of = ExchangeServer._call, house.server.streams._owner
 
         async def listen(self: ExchangeServer, named: Any, http: Request, **more: Any) -> Any:
             if self is house.server:
@@ -259,8 +260,12 @@ async def test_nothing_but_public_data_and_the_market_stream_leaves(
 
         def owner(text: str | None, *, anonymous: bool) -> str | None:
             logins.append(text)
-            return joined(LOG_IN, anonymous=anonymous)
+            return owner_of(text, anonymous=anonymous)
 
+        with pytest.raises(CredentialsError, match="key"):
+            await command.run(common(tmp_path, USER), ExchangeOptions(upstream=house.url))
+        assert noted_exchange(tmp_path, "paper") is None, "a key that is not accepted is told before the doors open"
+        house.exchange.keys = KeyRing([Key(USER.id, USER.secret, "sim", R_BALANCE)])
         monkeypatch.setattr(ExchangeServer, "_call", listen)
         monkeypatch.setattr(house.server.streams, "_owner", owner)
         async with paper_of(house, tmp_path, USER, latency_ms=None) as paper:
