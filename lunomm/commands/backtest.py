@@ -27,7 +27,9 @@ from lunomm.options import QuoteOptions
 from lunomm.quoting.fair_price import BUILT_IN
 from lunomm.simulator.venue_specs import FREE
 from lunomm.tape.latency import RoundTrip
-from lunomm.tape.trial import BASELINE, Outcome, Setup, lane_data, run_trial
+from lunomm.tape.outcome import Outcome, lane_data
+from lunomm.tape.setup import Setup
+from lunomm.tape.trial import BASELINE, run_trial
 from lunomm.trading.limits import Limits
 from lunomm.views.backtest import BacktestView, backtest_html, backtest_screen
 

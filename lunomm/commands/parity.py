@@ -35,7 +35,8 @@ from lunomm.tape.lines import Sidecar, Warmth
 from lunomm.tape.parity import compare
 from lunomm.tape.reader import TapeLost
 from lunomm.tape.session import tell
-from lunomm.tape.trial import Setup, run_trial
+from lunomm.tape.setup import Setup
+from lunomm.tape.trial import run_trial
 from lunomm.tape.walk import market_path
 from lunomm.trading.desk import ASKED
 from lunomm.trading.ledger import FIRST_MS, OPENING, OPENING_MARK, SHARE

@@ -31,9 +31,11 @@ from lunomm.errors import UsageError
 from lunomm.market.observer import Observer
 from lunomm.options import QuoteOptions
 from lunomm.quoting.fair_price import BUILT_IN, FairPrice
+from lunomm.tape.outcome import LaneOutcome
+from lunomm.tape.setup import Setup, baseline_options
 from lunomm.tape.stretches import Stretch, stretches
 from lunomm.tape.sweep import BASELINE_NUMBER, Point, Row, applied, axis, drawn, grid
-from lunomm.tape.trial import LaneOutcome, Setup, baseline_options, run_trial
+from lunomm.tape.trial import run_trial
 from lunomm.views.sweep import SweepView, sweep_data, sweep_html, sweep_screen
 
 _STRETCHES: Final[dict[object, list[Stretch]]] = {}

@@ -6,9 +6,7 @@ queue: the figures of the strategy mean something only against it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -18,151 +16,39 @@ import msgspec
 from lunomm.errors import UsageError
 from lunomm.market.clock import Now
 from lunomm.market.observer import Observer
-from lunomm.market.records import GridRow, OwnOrder, Params, TakerOrder, Tick
-from lunomm.market.rules import PairRules, Side
+from lunomm.market.records import OwnOrder, Tick
+from lunomm.market.rules import PairRules
 from lunomm.market.warm import CandleClose, PublicFill
 from lunomm.quoting import fair_price
 from lunomm.quoting.fair_price import FairPrice
 from lunomm.quoting.inputs import Fill
-from lunomm.quoting.intents import WantedQuotes
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.simulator import profiles
 from lunomm.simulator.draws import draws
 from lunomm.simulator.ledger import FeeRates
 from lunomm.simulator.venue import AccountSpec
-from lunomm.tape.attribution import Attribution, OrderLife, Session, attribute, attribution_data
+from lunomm.tape.attribution import Attribution, OrderLife, Session, attribute
 from lunomm.tape.backtest import Backtest, with_own
 from lunomm.tape.counterparty import Counterparty
 from lunomm.tape.decoded import Frame, Item
 from lunomm.tape.lane import Lane
-from lunomm.tape.latency import Fixed, Latency, Measured, RoundTrip
 from lunomm.tape.lines import Warmth
-from lunomm.tape.paper import BracketSum, PaperMarket, PaperVenue, bracket_sum, paper_venue
+from lunomm.tape.outcome import LaneOutcome, Outcome, QuoteLog, digest_of
+from lunomm.tape.paper import PaperMarket, PaperVenue, bracket_sum, paper_venue
 from lunomm.tape.reader import TapeOwn
 from lunomm.tape.script import Replayed, Script
-from lunomm.trading.limits import Limits
+from lunomm.tape.setup import Setup, baseline_options
 from lunomm.trading.orders import Order
 from lunomm.trading.shared import Settings
 
 OWNER: Final = "backtest"
 STRATEGY, BASELINE = "strategy", "fixed spread"
-BASELINE_SPREAD: Final = 0.002
-"""Whole spread of the baseline, fraction of the fair price: 10 bp a side, as everywhere in the toolkit."""
-
 RETAIL_COUNTER: Final = Decimal(30_000)
 """Counter money at the start where the simulated exchange's account knows none of the currency."""
 
 REMEMBER_MS: Final = 10_000
 """No message is repeated here: an ended order is of no interest for long."""
-
-QUOTES_KEPT: Final = 20_000
-DEPTH: Final = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """Everything a run depends on but the tape.
-
-    base, counter: what the account begins with; None: as the simulated exchange's. maker_fee, taker_fee: fractions;
-    None: the tape's, else none. one_way_ms: latency each way; trips: a session's instead. fair_price: a built-in's
-    name. params: a calibration to start from. epoch_ms: names the intents. seed: of the order ids. start_ns, end_ns:
-    our clock, when the lanes begin and end; 0 and None: with the tape. warm: what the book began from.
-    bus_ms: from gateway to quoter. quote_from_ns: our clock, when the quoter begins.
-    """
-
-    quoter: QuoterOptions = field(default_factory=QuoterOptions)
-    fair_price: str = "mid"
-    vol_window_s: float = 600.0
-    kappa_lookback_s: float = 1200.0
-    vol_price: str = "mid"
-    depth: int = DEPTH
-    limits: Limits = field(default_factory=Limits)
-    balance_s: float = 30.0
-    base: Decimal | None = None
-    counter: Decimal | None = None
-    maker_fee: Decimal = Decimal(0)
-    taker_fee: Decimal = Decimal(0)
-    one_way_ms: float = 50.0
-    trips: tuple[RoundTrip, ...] = ()
-    params: Params | None = None
-    baseline: bool = True
-    epoch_ms: int = 1
-    seed: int = 1
-    start_ns: int = 0
-    end_ns: int | None = None
-    warm: Warmth | None = None
-    bus_ms: float = 0.0
-    quote_from_ns: int = 0
-
-    @property
-    def watched(self) -> tuple[float, float, str, int]:
-        """What the observer's work depends on: runs that agree in it share what the first made of the market."""
-        return self.vol_window_s, self.kappa_lookback_s, self.vol_price, self.depth
-
-    @property
-    def latency(self) -> Latency:
-        """A new one each time: a session's round trips are gone through in turn."""
-        return Measured(self.trips) if self.trips else Fixed(self.one_way_ms)
-
-    @property
-    def back_ns(self) -> int:
-        return self.latency.back_ns
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quoted:
-    """The quotes of level 0 over time (exchange ns), prices in counter; None where a side wants none."""
-
-    ts_ns: tuple[int, ...]
-    bid: tuple[float | None, ...]
-    ask: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaneOutcome:
-    """What one lane came to. attribution None: no market was ever seen to trade in. bracket: base filled under strict
-    trade-through, by the queue, and at touch. absent_s: seconds a side wanted nothing, by reason, both sides together.
-    estimates_from: sources of kappa and sigma, and seconds from the start until each was first used."""
-
-    name: str
-    attribution: Attribution | None
-    placed: int
-    bracket: BracketSum
-    bracket_base: tuple[Decimal, Decimal, Decimal]
-    halts: tuple[str, ...]
-    refusals: dict[str, int]
-    absent_s: dict[str, float]
-    warnings: tuple[str, ...]
-    estimates_from: dict[str, float]
-    fills: tuple[Fill, ...]
-    orders: tuple[Order, ...]
-    quoted: Quoted
-    looks: int
-    calls: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """A whole run. digest: SHA-256 of every order, fill and figure of both lanes."""
-
-    rules: PairRules
-    frames: int
-    gaps: int
-    start_ns: int
-    end_ns: int
-    lanes: tuple[LaneOutcome, ...]
-    digest: str
-    takers: tuple[TakerOrder, ...]
-    rows: tuple[GridRow, ...]
-
-    @property
-    def strategy(self) -> LaneOutcome:
-        return self.lanes[0]
-
-    @property
-    def duration_s(self) -> float:
-        return (self.end_ns - self.start_ns) / 1e9
 
 
 def run_trial(
@@ -235,7 +121,7 @@ class _Trial:
             self._script = self.backtest.note(observer) if plain else None
         self.backtest.begin, self.backtest.begin_ns = self._begin, setup.start_ns
         self._venues: list[PaperVenue] = []
-        self._quoted: list[_QuoteLog] = []
+        self._quoted: list[QuoteLog] = []
 
     def warm(self, told: Warmth) -> None:
         """The venue tells a book that has just started of its past."""
@@ -270,7 +156,7 @@ class _Trial:
         settings = Settings(limits=setup.limits, balance_ns=round(setup.balance_s * 1e9), remember_ms=REMEMBER_MS)
         market = venue.market(rules.pair)
 
-        log = _QuoteLog()
+        log = QuoteLog()
         lane = Lane(
             name, rules, quoter, far, settings, self.backtest.look, Now(now_ns, now_ns),
             show_own=lambda tick: show_own(market, rules, lane.live(), tick), params=setup.params, moved=log.note,
@@ -301,12 +187,12 @@ class _Trial:
             start_ns=start_ns,
             end_ns=end_ns,
             lanes=lanes,
-            digest=_digest(backtest, lanes),
+            digest=digest_of((backtest.frames, backtest.gaps, backtest.path.start_ns, backtest.path.end_ns), lanes),
             takers=tuple(backtest.takers),
             rows=tuple(backtest.rows),
         )
 
-    def _outcome_of(self, lane: Lane, venue: PaperVenue, log: _QuoteLog) -> LaneOutcome:
+    def _outcome_of(self, lane: Lane, venue: PaperVenue, log: QuoteLog) -> LaneOutcome:
         rules, record, path = self.rules, lane.record, self.backtest.path
         entries = [
             msgspec.structs.replace(entry, fair=self.backtest.fair_before.get(entry.ts_ms))
@@ -392,72 +278,3 @@ def show_own(market: PaperMarket, rules: PairRules, orders: Iterable[Order], tic
     ]
     if own:
         with_own(tick, own)
-
-
-class _QuoteLog:
-    """Level 0's wanted prices whenever they change."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[int, float | None, float | None]] = []
-
-    def note(self, wanted: WantedQuotes, ns: int) -> None:
-        prices = {intent.side: float(intent.price) for intent in wanted.intents if intent.level == 0}
-        row = (prices.get(Side.BID), prices.get(Side.ASK))
-        if not self._rows or self._rows[-1][1:] != row:
-            self._rows.append((ns, *row))
-
-    def quoted(self) -> Quoted:
-        step = -(-len(self._rows) // QUOTES_KEPT) or 1
-        rows = self._rows[::step]
-        return Quoted(
-            ts_ns=tuple(row[0] for row in rows), bid=tuple(row[1] for row in rows), ask=tuple(row[2] for row in rows)
-        )
-
-
-def baseline_options(options: QuoterOptions) -> QuoterOptions:
-    """A fixed spread about the mid, no skew, the same lot, renewed every minute whatever the price does."""
-    return QuoterOptions(
-        order_size=options.order_size,
-        gamma=0.0,
-        eta=0.0,
-        min_spread=BASELINE_SPREAD,
-        max_spread=BASELINE_SPREAD,
-        reprice_at=0.0,
-        inventory_target=options.inventory_target,
-        kappa_prior=options.kappa_prior,
-        ignore_fees=True,
-    )
-
-
-def lane_data(lane: LaneOutcome) -> dict[str, Any]:
-    """The lane's part of the JSON object."""
-    found = lane.attribution
-    data: dict[str, Any] = {} if found is None else attribution_data(found)
-    pessimistic, queue, optimistic = lane.bracket_base
-    data |= {
-        "placed": lane.placed,
-        "bracket": {"pessimistic": pessimistic, "queue": queue, "optimistic": optimistic,
-                    "orders": lane.bracket.orders, "uncertain": lane.bracket.uncertain},
-        "halts": list(lane.halts),
-        "refusals": lane.refusals,
-        "absent_s": lane.absent_s,
-        "estimates_from_s": lane.estimates_from,
-        "warnings": list(lane.warnings),
-        "calls": lane.calls,
-    }  # fmt: skip
-    return data
-
-
-def _digest(backtest: Backtest, lanes: tuple[LaneOutcome, ...]) -> str:
-    """Of everything that was done, by order and to the last digit."""
-    digest = hashlib.sha256()
-    encode = msgspec.json.encode
-    digest.update(encode([backtest.frames, backtest.gaps, backtest.path.start_ns, backtest.path.end_ns]))
-    for lane, found in zip(backtest.lanes, lanes, strict=True):
-        for order in lane.record.placed:
-            last = lane.record.orders[order.client_order_id]
-            row = (order.client_order_id, order.price, order.volume, order.created_ms, last.state, last.filled.base)
-            digest.update(encode(row))
-        digest.update(encode(lane_data(found)))
-        digest.update(encode(found.fills))
-    return digest.hexdigest()

@@ -13,7 +13,7 @@ from rich.text import Text
 from lunomm.market.intensity import Fit
 from lunomm.market.reach import ReachPoint
 from lunomm.tape.attribution import Attribution
-from lunomm.tape.trial import LaneOutcome, Outcome
+from lunomm.tape.outcome import LaneOutcome, Outcome
 from lunomm.views import palette
 from lunomm.views.attribution import attribution_panels, attribution_table, html_page
 from lunomm.views.calibration_plot import intensity_panel

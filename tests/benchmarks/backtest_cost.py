@@ -19,7 +19,8 @@ from lunomm.tape.decoded import Decoded
 from lunomm.tape.lines import Provenance, Sidecar, frame_line, header_line
 from lunomm.tape.reader import read_tape
 from lunomm.tape.script import Script
-from lunomm.tape.trial import Setup, run_trial
+from lunomm.tape.setup import Setup
+from lunomm.tape.trial import run_trial
 
 MINUTES = 15
 START_NS = 1_790_000_000_000_000_000

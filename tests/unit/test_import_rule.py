@@ -53,6 +53,8 @@ PURE_MODULES = (
     "tape/counterparty.py",
     "tape/latency.py",
     "tape/trial.py",
+    "tape/setup.py",
+    "tape/outcome.py",
     "tape/decoded.py",
     "tape/script.py",
     "tape/stretches.py",

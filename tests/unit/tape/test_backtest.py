@@ -19,7 +19,8 @@ from lunomm.tape.decoded import Decoded, Frame
 from lunomm.tape.latency import Fixed
 from lunomm.tape.reader import TapeFrame, TapeLost, TapeOwn
 from lunomm.tape.script import Script
-from lunomm.tape.trial import BASELINE, STRATEGY, Setup, run_trial
+from lunomm.tape.setup import Setup
+from lunomm.tape.trial import BASELINE, STRATEGY, run_trial
 
 MS = 1_000_000
 SETUP = Setup(
