@@ -40,11 +40,13 @@ def test_bad_input(desk: Desk, args: tuple[str, ...], code: int, says: str) -> N
     assert "canarysecret" not in done.err + done.out
 
 
-def test_keys_without_a_mode(desk: Desk) -> None:
-    done = desk.run("gateway", env=CANARY)
-    assert done.code == 5
-    assert "--mode sim" in done.err and "--mode live" in done.err
-    assert "canary" not in done.err + done.out
+def test_keys_without_a_mode_are_paper_and_stay_secret(desk: Desk) -> None:
+    done = desk.run("gateway", env={**CANARY, "LUNOMM_UPSTREAM": "http://127.0.0.1:1"})
+    assert done.code == 4
+    assert "the paper exchange did not start" in done.error_line and "127.0.0.1:1" in done.error_line
+    logs = "".join(path.read_text() for path in (desk.folder / "state").glob("*.log"))
+    assert "127.0.0.1:1" in logs
+    assert "canary" not in done.err + done.out + logs
 
 
 def test_live_names_both_variables(desk: Desk) -> None:
