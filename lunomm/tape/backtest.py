@@ -122,6 +122,10 @@ class Backtest:
         if self.begin is not None and now_ns >= self.begin_ns:
             begin, self.begin = self.begin, None
             begin(now_ns)
+            if not isinstance(event, BookSnapshot):
+                # Who comes in the middle is shown the book as it stands.
+                for _, feed, _ in self._lanes:
+                    feed(self.book.snapshot(), None)
         self.frames += 1
         self.exchange_ns = max(self.exchange_ns, at_ns)
         if self._without is None:

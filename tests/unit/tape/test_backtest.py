@@ -159,3 +159,13 @@ def test_a_second_pass_is_the_first_again(session: vm.Session) -> None:
     assert again.digest == alone.digest
     assert len(again.strategy.fills) > 3
     assert replace(again, takers=()) == replace(alone, takers=())
+
+
+def test_lanes_that_begin_in_the_middle_of_a_tape_trade(session: vm.Session) -> None:
+    """As a replay of a session does whose gateway came after the first frame."""
+    tape = decoded(session.tape)
+    begin_ns = vm.START_NS + 70 * 10**9
+    found = run_trial(session.rules, tape, replace(SETUP, start_ns=begin_ns), own=frozenset(tape.own)).strategy
+    assert found.placed > 5 and len(found.fills) > 1
+    assert min(order.created_ms for order in found.orders) * MS >= begin_ns
+    assert found.refusals == {}
