@@ -1,9 +1,10 @@
 """A session beside its replay: which orders and fills are the same, and why others are not (pure).
 
 An order of the replay is the session's when it is of the same side and level and was placed within two seconds of it,
-nearest first; how far the prices are apart is told beside. A fill is the same when side, price and volume are, within a
-second on the exchange's clock (several fills of one order in that time count as one). A fill without a partner is
-listed with the cause, as far as the records show it.
+nearest first; how far the prices are apart is told beside. A fill has a partner when both are of one side, within a
+second on the exchange's clock (several fills of one order in that time count as one), a basis point and a tenth of the
+volume; how many are the same to the digit is told beside. A fill without a partner is listed with the cause, as far as
+the records show it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from lunomm.trading.orders import Order
 
 APART_MS: Final = 2_000
 FILL_APART_MS: Final = 1_000
+FILL_APART: Final = Decimal("0.0001")
+"""Of the price."""
+
+VOLUME_APART: Final = Decimal("0.1")
 
 
 class Grade(enum.StrEnum):
@@ -79,6 +84,7 @@ class Parity:
     real_fills: int
     simulated_fills: int
     matched_fills: int
+    exact_fills: int
     unmatched: tuple[Unmatched, ...]
 
     @property
@@ -133,12 +139,17 @@ def compare(
         partner_of[each.real.client_order_id] = partner_of[f"~{each.simulated.client_order_id}"] = each
     unmatched: list[Unmatched] = []
     free = list(theirs)
-    same = 0
+    same = exact = 0
     for fill in ours:
-        twin = next((other for other in free if _same(fill, other)), None)
+        twin = min(
+            (other for other in free if _same(fill, other)),
+            key=lambda other: abs(other.ts_ms - fill.ts_ms),
+            default=None,
+        )
         if twin is not None:
             free.remove(twin)
             same += 1
+            exact += (twin.price, twin.base) == (fill.price, fill.base)
             continue
         pair = partner_of.get(fill.client_order_id)
         cause = _cause(fill, pair, None if pair is None else pair.simulated, theirs, "replay", lost)
@@ -154,6 +165,7 @@ def compare(
         real_fills=len(ours),
         simulated_fills=len(theirs),
         matched_fills=same,
+        exact_fills=exact,
         unmatched=tuple(sorted(unmatched, key=lambda one: (one.fill.ts_ms, one.where))),
     )
 
@@ -192,8 +204,9 @@ def _moments(fills: Iterable[Fill]) -> list[Traded]:
 
 
 def _same(one: Traded, other: Traded) -> bool:
-    near = abs(one.ts_ms - other.ts_ms) <= FILL_APART_MS
-    return near and (one.side, one.price, one.base) == (other.side, other.price, other.base)
+    near = one.side is other.side and abs(one.ts_ms - other.ts_ms) <= FILL_APART_MS
+    prices = abs(one.price - other.price) <= FILL_APART * one.price
+    return near and prices and abs(one.base - other.base) <= VOLUME_APART * one.base
 
 
 def _cause(

@@ -49,7 +49,7 @@ def parity_data(view: ParityView) -> dict[str, Any]:
         },
         "fills": {
             "session": found.real_fills, "replay": found.simulated_fills, "matched": found.matched_fills,
-            "precision": found.fill_precision, "recall": found.fill_recall,
+            "precision": found.fill_precision, "recall": found.fill_recall, "exact": found.exact_fills,
         },
         "profit": {
             "session": real, "replay": simulated,
@@ -90,7 +90,8 @@ def parity_screen(view: ParityView) -> RenderableType:
         Text(),
         Text(
             f"{percent(found.same_price)} of the matched orders at the very same price, the furthest "
-            f"{number(found.furthest)} {safe(view.counter, 8)} off"
+            f"{number(found.furthest)} {safe(view.counter, 8)} off; {number(found.exact_fills)} fills the same to the "
+            "digit"
         ),
     ]
     if found.unmatched:
