@@ -209,6 +209,7 @@ class Gateway:
             ttl_ms=clock.ttl_ms(),
             ttl_ns=int(clock.ttl_ms() * 1_000_000 / clock.speed),
             skew_ms=int(1_000 * max(1.0, clock.speed)),
+            speed=clock.speed,
             accounts=accounts,
             balance_ns=int(max(options.update_balance_interval_s, BALANCE_S) * 1e9),
         )

@@ -14,6 +14,9 @@ from lunomm.luno.transport import Skew
 
 MAX_SKEW_MS = 1_000
 KEPT = 5
+ENOUGH = 3
+"""Comparisons that a judgement needs."""
+
 LIFE_NS = 30_000_000_000
 STEP_NS = 1_000_000_000
 """A wall clock that moves this much against the monotonic one was set by somebody."""
@@ -25,6 +28,7 @@ class ClockCheck:
     def __init__(self) -> None:
         self._seen: deque[tuple[int, Skew]] = deque(maxlen=KEPT)
         self._clocks: tuple[int, int] | None = None
+        self._set = False
 
     def add(self, skew: Skew | None, mono_ns: int) -> None:
         """One comparison; the same one again (by identity) is no news."""
@@ -32,21 +36,26 @@ class ClockCheck:
             self._seen.append((mono_ns, skew))
 
     def look(self, wall_ns: int, mono_ns: int) -> None:
-        """Both own clocks: when the wall clock was set, what was learned by it is void."""
+        """Both own clocks: when the wall clock was set, what was learned by it is void, and nothing is right yet."""
         before, self._clocks = self._clocks, (wall_ns, mono_ns)
         if before is not None and abs((wall_ns - before[0]) - (mono_ns - before[1])) > STEP_NS:
             self._seen.clear()
+            self._set = True
 
     def suspicious(self) -> bool:
         """Whether the last comparison alone looks wrong: worth asking a few more times."""
         return bool(self._seen) and _beyond(self._seen[-1][1].offset_ms, self._seen[-1][1].error_ms - 500) > 0
 
     def problem(self, mono_ns: int) -> str | None:
-        """What is wrong with the clock, None when nothing can be shown to be."""
+        """What is wrong with the clock, None when nothing can be shown to be.
+
+        A clock that was set while we ran is wrong until it is shown to be right.
+        """
         while self._seen and self._seen[0][0] < mono_ns - LIFE_NS:
             self._seen.popleft()
-        if len(self._seen) < 3:
-            return None
+        if len(self._seen) < ENOUGH:
+            return "this machine's clock was set, and is not compared with the exchange's yet" if self._set else None
+        self._set = False
         offset = _middle([skew.offset_ms for _, skew in self._seen])
         travel = _middle([max(skew.error_ms - 500, 0.0) for _, skew in self._seen])
         if _beyond(offset, travel) <= 0:

@@ -83,6 +83,10 @@ CLEAN_LISTINGS = 2
 ASLEEP_NS = 2 * SECOND
 """A longer gap between two steps than this, and the process or the machine slept: what it knew is old."""
 
+CLOCK_SET, CLOCK_SET_NS = "clock set", 2 * SECOND
+"""The gate that a jump of our own clock shuts in the very step that sees it, and for how long; by then who compares it
+with the venue's has shut another."""
+
 LAST_REQUEST = "last_request"
 """Note of the account: the last request that was answered."""
 
@@ -118,7 +122,8 @@ class Reconciler:
         self._clean: dict[str, int] = {}
         self._flat_ns: int | None = None
         self._told_halt = False
-        self._stepped_ns = now.mono_ns
+        self._clocks = now
+        self._clock_set_ns = 0
 
     # --- what the process asks ---
 
@@ -284,9 +289,17 @@ class Reconciler:
         self._balances_chore.want(now.mono_ns)
 
     def _slept(self, now: Now) -> None:
-        """The process was stopped, or the machine slept: everything is read again."""
-        before, self._stepped_ns = self._stepped_ns, now.mono_ns
-        if now.mono_ns - before > ASLEEP_NS:
+        """The process was stopped, or the machine slept: everything is read again. Or its clock was set."""
+        shared, before, self._clocks = self.shared, self._clocks, now
+        passed_ns = now.mono_ns - before.mono_ns
+        # An order stamped by a clock that is ahead has no end by its time to live: it could be accepted days later.
+        jump_ns = now.exchange_ns - before.exchange_ns - int(passed_ns * shared.settings.speed)
+        if abs(jump_ns) > shared.settings.skew_ms * 1_000_000:
+            self._clock_set_ns = now.mono_ns
+            shared.closed[CLOCK_SET] = f"this machine's clock was set by {jump_ns / 1e9:.1f} s"
+        elif CLOCK_SET in shared.closed and now.mono_ns - self._clock_set_ns > CLOCK_SET_NS:
+            del shared.closed[CLOCK_SET]
+        if passed_ns > ASLEEP_NS:
             self._read_again(now)
             for desk in self.desks.values():
                 desk.reference_chore.want(now.mono_ns)

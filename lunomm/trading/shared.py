@@ -34,8 +34,8 @@ class Settings:
     """How this gateway runs.
 
     ttl_ms: sent with every order, exchange ms. ttl_ns, skew_ns: the same and the clock's skew on the monotonic clock;
-    skew_ms: in exchange ms. balance_ns: between balance reads. accounts: asset -> id of the account to trade on, where
-    it was said.
+    skew_ms: in exchange ms. speed: exchange seconds per second of ours. balance_ns: between balance reads. accounts:
+    asset -> id of the account to trade on, where it was said.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -43,6 +43,7 @@ class Settings:
     ttl_ns: int = 3 * SECOND
     skew_ms: int = 1_000
     skew_ns: int = SECOND
+    speed: float = 1.0
     balance_ns: int = 2 * SECOND
     accounts: Mapping[str, int] = field(default_factory=dict)
     remember_ms: int = REMEMBER_MS

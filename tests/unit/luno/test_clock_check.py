@@ -57,4 +57,19 @@ def test_the_same_comparison_counts_once_and_a_clock_that_was_set_forgets() -> N
     check = heard(9000, cached=False, seed=3)
     check.look(100 * S, 8 * S)
     check.look(109 * S, 9 * S)
+    assert "not compared" in (check.problem(9 * S) or "")
+
+
+def test_a_clock_that_was_set_is_wrong_until_it_is_shown_to_be_right() -> None:
+    check = heard(0, cached=False, seed=4)
+    check.look(100 * S, 8 * S)
+    check.look(101 * S, 9 * S)
     assert check.problem(9 * S) is None
+    check.look(86_502 * S, 10 * S)
+    for at in (10, 11):
+        check.add(Skew(0, 520), at * S)
+        assert "was set" in (check.problem(at * S) or "")
+    check.add(Skew(0, 520), 12 * S)
+    assert check.problem(12 * S) is None
+    # Shown once, it is right for want of a newer proof too.
+    assert check.problem(80 * S) is None

@@ -711,6 +711,7 @@ def test_a_half_open_stream_counts_from_its_last_byte(driver: Driver) -> None:
 
 def test_an_order_sent_by_a_clock_that_was_ahead_is_not_unknown_for_as_long(driver: Driver) -> None:
     driver.exchange_ms += 86_400_000
+    driver.pass_s(3)
     order = driver.place(BID)
     driver.step(ev.PostUnknown(PAIR, order.client_order_id))
     driver.exchange_ms -= 86_400_000
@@ -720,6 +721,19 @@ def test_an_order_sent_by_a_clock_that_was_ahead_is_not_unknown_for_as_long(driv
             driver.step(ev.OrderRead(PAIR, order.client_order_id, None))
         driver.answer()
     assert driver.state(order.client_order_id) is OrderState.DEAD
+
+
+@pytest.mark.parametrize("by_ms", [86_400_000, 1_500, -1_500])
+def test_no_order_is_stamped_in_the_step_that_sees_the_clock_set(driver: Driver, by_ms: int) -> None:
+    """Ahead of the venue's, its time to live would never end; behind, it would be refused."""
+    driver.working(ASK)
+    driver.exchange_ms += by_ms
+    driver.quote(BID, ASK)
+    assert not driver.take(ev.Place)
+    assert driver.take(ev.Cancel)
+    assert "clock was set" in " ".join(driver.core.shared.closed.values())
+    driver.pass_s(2.5)
+    assert not driver.core.shared.closed
 
 
 def test_an_order_that_seems_placed_before_is_still_followed_to_its_end(driver: Driver) -> None:
