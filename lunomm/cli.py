@@ -402,6 +402,9 @@ def _gateway_options(given: dict[str, Any]) -> c.GatewayOptions:
 def _run(name: str, common: c.Common, *arguments: object, **named: object) -> None:
     import asyncio
 
+    from lunomm.bus.room import check_room
+
+    check_room()
     module = importlib.import_module(f"lunomm.commands.{name}")
     from lunomm.commands.piece import run_again
     from lunomm.commands.present import envelope, put_line, say

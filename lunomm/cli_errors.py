@@ -21,6 +21,10 @@ CommandLineError: type[Exception] = next(
 )
 
 
+SECRET_WORDS = ("secret", "key", "token", "password")
+"""In the name of an option that somebody typed: such a value does not belong on a command line."""
+
+
 def asked(argv: Sequence[str], name: str) -> bool:
     """Whether a flag such as ``json`` is set on a command line that may not be readable, or by its variable."""
     value = os.environ.get(f"LUNOMM_{name.upper()}", "").strip().lower()
@@ -51,9 +55,13 @@ def usage(error: Any, command: str, known: Sequence[str], *, as_json: bool, debu
         near = difflib.get_close_matches(command, known, 1)
         hint = f"Did you mean `lunomm {near[0]}`?" if near else "See `lunomm --help`"
         return report(UsageError(f"no such command: {show(command)}. {hint}"), command, as_json=as_json, debug=debug)
-    return report(
-        UsageError(f"{text.strip().rstrip('.')}. See `lunomm {command} --help`"), command, as_json=as_json, debug=debug
-    )
+    hint = f"See `lunomm {command} --help`"
+    if any(word in str(getattr(error, "option_name", "")).lower() for word in SECRET_WORDS):
+        hint = (
+            "Everybody on this machine can read a command line: keys go into .env (LUNO_KEY_ID, LUNO_KEY_SECRET, "
+            "mode 600) or the environment. Change a key that was typed"
+        )
+    return report(UsageError(f"{text.strip().rstrip('.')}. {hint}"), command, as_json=as_json, debug=debug)
 
 
 def report(error: LunommError, command: str, *, as_json: bool, debug: bool) -> int:

@@ -45,6 +45,7 @@ class Channel(Generic[T]):
             to outlive a run).
         paired: False for the one channel of all pairs.
         sealed: carries a seal where a bus key is set: what is said there moves money.
+        one_build: read by a piece that trades, only what its own build wrote counts.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Channel(Generic[T]):
     by_run: bool = True
     paired: bool = True
     sealed: bool = False
+    one_build: bool = False
 
     def key(self, pair: str) -> str:
         return f"{self.name}::{pair}" if self.paired else self.name
@@ -81,6 +83,7 @@ LOB = Channel(
     "quote, status, users' scripts",
     "one complete tick after every frame, at least once a second",
     ttl_s=10,
+    one_build=True,
 )
 TRADES = Channel(
     "TRADES",
@@ -110,6 +113,7 @@ RULES = Channel(
     "quote, status",
     "tick, lot step, minimum, maximum, price bounds, status",
     ttl_s=300,
+    one_build=True,
 )
 PARAMS = Channel(
     "PARAMS",
@@ -128,6 +132,7 @@ ACCOUNT = Channel(
     "quote, status",
     "balances, position, target, limits, fees, profit, call budget",
     ttl_s=10,
+    one_build=True,
 )
 QUOTES = Channel(
     "QUOTES",
@@ -138,6 +143,7 @@ QUOTES = Channel(
     "the quotes wanted now, and why; rewritten every 0.5 s",
     ttl_s=3,
     sealed=True,
+    one_build=True,
 )
 ORDERS = Channel(
     "ORDERS",
@@ -146,6 +152,7 @@ ORDERS = Channel(
     "gateway",
     "book, quote, status",
     "working and intended orders by intent id",
+    one_build=True,
 )
 ORDER_UPDATES = Channel(
     "ORDER_UPDATES",

@@ -5,7 +5,8 @@ Two connections a process. *commands*: no retries (a repeated XADD is a second e
 ever. Neither sets ``socket_timeout``: with it redis-py 8 swallows task cancellation on Python 3.11.
 
 A message that is not JSON, not its type, of another schema, pair or venue is dropped and counted in ``Bus.dropped``;
-it never raises. Every reply shape is pinned here (RESP3, unified) and nowhere else.
+it never raises. So is one of another build, where a piece that trades reads it (`Bus.one_build`). Every reply shape is
+pinned here (RESP3, unified) and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lunomm import __version__
 from lunomm.bus.channels import Channel, Kind
 from lunomm.bus.plain import believable
 from lunomm.bus.seal import Seal
-from lunomm.config import RedisAddress
+from lunomm.config import RedisAddress, show
 from lunomm.errors import BusError
 from lunomm.market.presence import VenueInfo, place_of
 from lunomm.market.stamp import SCHEMA, Stamped, written_plainly
@@ -59,6 +60,8 @@ class Bus:
     Attributes:
         venue: what messages are stamped with and compared to; None = stamped with nothing, compared with nothing.
         dropped: how many messages were not taken, by ``<channel>:<reason>``. on_drop: told of each, with its data.
+        one_build: drop what another build of this program says where `Channel.one_build` says so: after an upgrade a
+            number may mean something else. builds: channel -> the other build that was last heard there.
     """
 
     def __init__(self, address: RedisAddress, role: str) -> None:
@@ -67,6 +70,8 @@ class Bus:
         self.venue: VenueInfo | None = None
         self.dropped: Counter[str] = Counter()
         self.on_drop: Callable[[str, str, object], None] | None = None
+        self.one_build = False
+        self.builds: dict[str, str] = {}
         self._seal = Seal(address.bus_key) if address.bus_key is not None else None
         self._encoder = msgspec.json.Encoder()
         self._heads: dict[str, tuple[str, bytes]] = {}
@@ -253,7 +258,20 @@ class Bus:
         if self.venue is not None and not self._ours(channel, message.venue, self.venue):
             self._drop(channel, "VENUE", data)
             return None
+        if self.one_build and channel.one_build:
+            if message.build != __version__:
+                self.builds[channel.name] = message.build
+                self._drop(channel, "BUILD", data)
+                return None
+            self.builds.pop(channel.name, None)
         return message
+
+    def mixed_builds(self) -> str | None:
+        """What to say where pieces of two builds meet; None where they do not."""
+        for name, build in self.builds.items():
+            other = show(build, 20).strip("'")
+            return f"{name} is written by lunomm {other}, this is {__version__}: stop the older, start it anew"
+        return None
 
     def _ours(self, channel: Channel[Any], stamp: str, venue: VenueInfo) -> bool:
         return stamp == venue.stamp if channel.by_run else place_of(stamp) == venue.place

@@ -50,6 +50,7 @@ from lunomm.quoting.intents import WantedQuotes
 from lunomm.trading import events as ev
 from lunomm.trading.balances import choose_accounts
 from lunomm.trading.events import SaveNote
+from lunomm.trading.lag import LoopLag
 from lunomm.trading.limits import Limits
 from lunomm.trading.reconciler import Reconciler
 from lunomm.trading.shared import Settings
@@ -226,6 +227,7 @@ class Gateway:
         self._user: UserStream | None = None
         self._window = Window(piece)
         self._stepped_at = asyncio.get_running_loop().time()
+        self._lag = LoopLag()
         assert piece.key is not None and piece.venue is not None
         self._guarded = Guarded(
             url="" if piece.endpoint.is_luno else piece.endpoint.rest,
@@ -247,6 +249,7 @@ class Gateway:
         piece = self._piece
         piece.on_abandon = self._abandoned
         piece.bus.on_drop = self._dropped
+        piece.bus.one_build = True
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unhandled)
         piece.start(self._publisher.run(), "publisher")
@@ -321,13 +324,24 @@ class Gateway:
     async def _run(self) -> None:
         """The core: one event, one step, for ever (until it is done)."""
         clock = self._piece.clock
+        before_ns = clock.mono_ns()
         while not self.core.done:
             now = clock.now()
             self._stepped_at = asyncio.get_running_loop().time()
-            event = await self._next((self.core.wake_ns(now) - now.mono_ns) / 1e9)
-            actions = self.core.step(event, clock.now())
-            self._calls.perform(actions)
-            self._remember(actions)
+            wait_ns = max(self.core.wake_ns(now) - now.mono_ns, 0)
+            event = await self._next(wait_ns / 1e9)
+            # From the last turn's event on: what that one took, and what this one overslept.
+            now_ns = clock.mono_ns()
+            gate = self._lag.took(now_ns - before_ns - wait_ns, now_ns)
+            before_ns = now_ns
+            if gate is not None:
+                self._step(gate)
+            self._step(event)
+
+    def _step(self, event: ev.Event) -> None:
+        actions = self.core.step(event, self._piece.clock.now())
+        self._calls.perform(actions)
+        self._remember(actions)
 
     async def _next(self, seconds: float) -> ev.Event:
         try:
@@ -392,6 +406,7 @@ class Gateway:
             elif isinstance(action, ev.SaveFill):
                 self._fills[action.fill.pair].append(action.fill)
         shared, piece = self.core.shared, self._piece
+        late_ns = self._lag.worst_ns(piece.clock.mono_ns())
         if not piece.stop.is_set():
             piece.state = "HALTED" if shared.halted is not None else "OK" if self.core.ready else "STARTING"
         piece.counters.update(
@@ -403,6 +418,7 @@ class Gateway:
                 "quotes_refused": float(sum(sum(desk.wanted.dropped.values()) for desk in self.core.desks.values())),
                 "halted": shared.halted,
                 "guardian": self._guarded.state.lower(),
+                "late_ms": None if late_ns is None else late_ns / 1e6,
             }
         )
 
@@ -450,6 +466,10 @@ class Gateway:
             return "left at once", 0 if self.core.done else 8
         return f"left at once: orders may be live: {', '.join(live)[:400]}", 8
 
+    def _late(self) -> str:
+        late_ns = self._lag.worst_ns(self._piece.clock.mono_ns())
+        return "" if late_ns is None else f"held up for {late_ns / 1e6:.0f} ms: this machine is busy"
+
     # --- the screen ------------------------------------------------------------------------------------------------
 
     def view(self) -> GatewayView:
@@ -477,7 +497,7 @@ class Gateway:
             halted=core.shared.halted,
             stopping=core.shared.stopping,
             calls=self._budget.used(clock.mono_ns()),
-            problem=self._piece.last_error or "",
+            problem=self._piece.last_error or self._late(),
         )
         age_ms = None if self._user is None else self._user.age_ms(clock.mono_ns())
         return self._window.dress(

@@ -1,7 +1,8 @@
 """What a gateway hears beside the market and its quoter: requests of people, its own clock, and the venue's patience.
 
 Requests come on CONTROL::<pair>, or as a ``halt`` file beside the journal where Redis cannot carry them. Each becomes
-an event; the answer is the reconciler's. Gates close while the clock is wrong or the venue answers 429 too often.
+an event; the answer is the reconciler's. Gates close while the clock is wrong, the venue answers 429 too often or
+pieces of two builds meet.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Watch:
             refused = self._budget.refusals(now_ns)
             many = f"the exchange refused {refused} calls in a minute as too many" if refused > REFUSALS else None
             self._gate("rate", many)
+            self._gate("build", self._piece.bus.mixed_builds())
             await asyncio.sleep(LOOK_S)
 
     def _gate(self, name: str, reason: str | None) -> None:

@@ -237,6 +237,7 @@ class Piece:
             else:
                 self.last_error = None if lost_since else self.last_error
                 lost_since = None
+            self.last_error = self.bus.mixed_builds() or self.last_error
             if self.common.supervised is not None and os.getppid() != self.common.supervised:
                 self.stop.set()  # `up` is gone: nobody watches over this piece any more
             await asyncio.sleep(BEAT_S)

@@ -105,6 +105,7 @@ def asked(options: QuoteOptions) -> str:
 
 async def _quote(common: Common, pair: str, settings: QuoterOptions, fair_price: FairPrice, asked: str) -> None:
     async with open_piece("quote", common, (pair,), lease=True) as piece:
+        piece.bus.one_build = True
         quoter = Quoter(pair, settings, epoch_ms=await _epoch_ms(piece, pair), fair_price=fair_price)
         desk = Desk(piece, pair, quoter, quiet=common.json or is_screen(Console()), asked=asked)
         for work, name in (

@@ -14,6 +14,9 @@ AWAITING_NS = 5 * SECOND
 REPEAT_NS = SECOND
 """Between two cancels of the same order, and between two lookups of an unknown one."""
 
+LAGGING_NS = 10 * SECOND
+"""How far a read may lag behind what was reported before; asked later than this, less filled contradicts it."""
+
 LONGEST_WAY_NS = 60 * SECOND
 """No request is under way for longer. A timestamp by a clock that was ahead would keep an order unknown for as long as
 the clock was wrong, up to days: then this has to do."""
@@ -27,7 +30,7 @@ class Track:
     found nothing; unlisted: such a listing without it; both are needed to call it DEAD. forgotten: reads that did not
     find an acknowledged order. awaiting_ns: since when the venue has it without putting it into the book; in_book: it
     was seen there; checked: asked about for want of either. duplicate: the venue refused its id as known. order_id:
-    where the order itself is not held yet.
+    where the order itself is not held yet. grown_ns: when its fill last grew.
     """
 
     since_ns: int
@@ -42,6 +45,11 @@ class Track:
     in_book: bool = False
     checked: bool = False
     order_id: str | None = None
+    grown_ns: int = 0
+
+    def may_lag(self, asked_ns: int) -> bool:
+        """Whether an answer to a question of then may not know the newest fill yet."""
+        return asked_ns - max(self.grown_ns, self.since_ns) <= LAGGING_NS
 
     def placed_where(self, awaiting: bool, mono_ns: int) -> None:
         """A report says where the open order is."""

@@ -232,7 +232,7 @@ class Working:
         track.read.done()
         self._first_looks.discard(cid)
         if seen is not None:
-            self._see(seen, now)
+            self._see(seen, now, track.read.asked_ns)
         elif order is None:
             self.tracks.pop(cid)
         elif order.state is OrderState.UNKNOWN:
@@ -268,7 +268,7 @@ class Working:
         for seen in orders:
             if intent_of(seen.client_order_id, self.pair) is not None and seen.pair == self.pair:
                 found.add(seen.client_order_id)
-                self._see(seen, now)
+                self._see(seen, now, asked_ns)
         for order in self.live():
             track = self.tracks[order.client_order_id]
             if order.client_order_id in found:
@@ -316,8 +316,8 @@ class Working:
 
     # --- evidence ---
 
-    def _see(self, seen: VenueOrder, now: Now) -> None:
-        """One order as the venue shows it."""
+    def _see(self, seen: VenueOrder, now: Now, asked_ns: int) -> None:
+        """One order as the venue shows it to a question of then."""
         cid = seen.client_order_id
         order = self.orders.get(cid)
         if order is None:
@@ -333,9 +333,10 @@ class Working:
             # It stops, and goes on looking: whose order it was does not matter any more for taking it down.
             self.shared.halt(f"DUPLICATE_ID: {cid[:80]} was placed before this journal sent it", now)
         track.duplicate = False
-        if not seen.open and seen.filled.base < order.filled.base:
+        if seen.filled.base < order.filled.base and not (seen.open and track.may_lag(asked_ns)):
+            how = "is open" if seen.open else "ended"
             raise OrderStateError(
-                f"{cid[:80]}: ended with {seen.filled.base} filled, {order.filled.base} was reported before"
+                f"{cid[:80]}: {how} with {seen.filled.base} filled, {order.filled.base} was reported before"
             )
         finished = not seen.open and seen.completed_ms > 0
         if seen.open:
@@ -405,6 +406,8 @@ class Working:
         shared.balances.shift(self.base, delta.net_base(after.side), now.mono_ns)
         shared.balances.shift(self.counter, delta.net_counter(after.side), now.mono_ns)
         if delta.base:
+            if (track := self.tracks.get(after.client_order_id)) is not None:
+                track.grown_ns = now.mono_ns
             shared.halt_if(shared.throttle.filled(self.pair, after.side, after.client_order_id, now), now)
             shared.tell_order(
                 UpdateKind.FILL,

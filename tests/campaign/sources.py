@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from campaign.checker import Checker
     from campaign.world import World
 
-FLAT_S = {"book": 5.0, "quote": 5.0, "redis": 5.0, "user": 12.0, "half_open": 15.0, "lag": 18.0}
+FLAT_S = {"book": 5.0, "quote": 5.0, "guardian": 5.0, "redis": 5.0, "user": 12.0, "half_open": 15.0, "lag": 18.0}
 """From the loss of a source to the last order gone; a silent or late market stream is only found out after ten seconds,
 or with its first late frame."""
 
@@ -139,6 +139,7 @@ class Sources:
             # Nothing tells a late stream from a quiet one before its first late frame is there.
             "lag": world.frames.lag_s > 3.5,
             "quote": self._absent("quote"),
+            "guardian": all(guardian.dead or guardian.paused_s > now for guardian in world.guardians),
             "redis": not world.redis.healthy(),
             "user": world.user.down or world.user.silent_since is not None,
             "half_open": world.frames.silent_since is not None,

@@ -24,14 +24,17 @@ FIRST_SEED = {
     "limits ignoring in-flight": 5,
     "start without reconciling": 1,
     "not-found believed at once": 0,
+    "no guardian": 0,
+    "two gateways": 3,
 }
 ARMED = {
     "limits ignoring in-flight": frozenset(
         ("post.reply_lost", "user.lost", "user.half_open", "user.down", "rest.slow", "venue.jump", "venue.one_way")
     ),
     "not-found believed at once": frozenset(("post.error_then_late",)),
+    "two gateways": frozenset(("gateway.second",)),
 }
-"""Two variants die of rare meetings: their runs have the faults that meet armed, in place of a random choice."""
+"""Some variants die of rare meetings: their runs have the faults that meet armed, in place of a random choice."""
 
 
 def a_run(variant: str) -> Callable[[int], Outcome]:

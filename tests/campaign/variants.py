@@ -6,12 +6,19 @@ Luno's own peculiarities taken lightly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import lunomm.commands.gateway as gateway
 import lunomm.trading.desk as desk
 import lunomm.trading.working as working
+from campaign.disk import Lock
+from campaign.loop import PROCESS
+from lunomm.commands.guarded import Guarded
+from lunomm.commands.piece import Piece
 from lunomm.market.clock import Now
 from lunomm.quoting.intents import Intent
 from lunomm.trading.desk import Desk
@@ -87,6 +94,29 @@ def _believed(self: Working, order: Order, track: Track, now: Now) -> None:
     self.event(order.client_order_id, OrderEvent.ABSENT, now)
 
 
+async def _unguarded(self: Guarded) -> None:
+    """Says that there is one, and starts none."""
+    self._was_ready.set()
+    await asyncio.Event().wait()
+
+
+_HOLD = Piece.hold
+
+
+async def _hold_nothing(self: Piece, of: Sequence[str], *, piece: str | None = None) -> None:
+    if self.name != "gateway":
+        await _HOLD(self, of, piece=piece)
+        return
+    self.announced = True
+    await self.beat_once()
+
+
+async def _lock_of_its_own(_: Piece, path: Path) -> Lock:
+    process = PROCESS.get()
+    assert process is not None
+    return Lock(path.with_suffix(f".{process.pid}"))
+
+
 VARIANTS: dict[str, tuple[Swap, ...]] = {
     "time-out = failed": ((Working, "unknown", _failed),),
     "retry with a new id": ((Working, "unknown", _retry), (desk, "client_order_id", _new_id)),
@@ -99,6 +129,8 @@ VARIANTS: dict[str, tuple[Swap, ...]] = {
         (Working, "looked", property(lambda self: True)),
     ),
     "not-found believed at once": ((Working, "_absent", _believed),),
+    "no guardian": ((Guarded, "keep", _unguarded),),
+    "two gateways": ((gateway, "lock_journal", _lock_of_its_own), (Piece, "hold", _hold_nothing)),
 }
 """What is wrong, and what is put in whose place for it."""
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import redis
 
+from lunomm import __version__
 from tests.chaos.__main__ import free_port
 from tests.chaos.rig import PAIR, PREFIX, Rig, until
 
@@ -62,8 +63,8 @@ class Wanted(threading.Thread):
                     {"id": f"{self.epoch:x}-{self.round * 100 + level}-{side[0]}{level}", "side": side, "level": level,
                      "price": str(price), "size": "0.001", "created_ms": 0}
                 )  # fmt: skip
-        return {"v": 1, "pair": PAIR, "venue": venue, "build": "", "epoch": self.epoch, "number": number, "ts_ms": 0,
-                "intents": intents, "fair": float(self._mid)}  # fmt: skip
+        return {"v": 1, "pair": PAIR, "venue": venue, "build": __version__, "epoch": self.epoch, "number": number,
+                "ts_ms": 0, "intents": intents, "fair": float(self._mid)}  # fmt: skip
 
     def stop(self) -> None:
         self._ended.set()

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,24 @@ SURROUNDINGS: dict[str, dict[str, str | None]] = {
     "no such zone": {"TZ": "Mars/Olympus_Mons"},
     "no home": {"HOME": None, "XDG_STATE_HOME": None},
     "dumb terminal": {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "1", "LINES": "1", "PYTHONHASHSEED": "0"},
+    "no temporary folder": {"TMPDIR": "/none/such", "TMP": "/none/such", "TEMP": "/none/such"},
     "other certificates": {"SSL_CERT_FILE": "/none/such", "REQUESTS_CA_BUNDLE": "/none/such"},
 }
 
 
-def status(folder: Path, port: int, changes: dict[str, str | None], *, files: int = 0) -> str:
-    """The line of a ``lunomm status`` that finds no Redis."""
+def status(
+    folder: Path,
+    port: int,
+    changes: dict[str, str | None],
+    *,
+    code: int = 4,
+    prepare: Callable[[], None] | None = None,
+) -> str:
+    """The line of a ``lunomm status`` that finds no Redis (or, ``prepare`` having run, ends with ``code``)."""
     here = folder / "here"
     here.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LUNOMM_STATE_DIR": str(folder / "state")}
     wanted = {**environment, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), **changes}
-
-    def prepare() -> None:
-        if files:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
     done = subprocess.run(
         [sys.executable, "-m", "lunomm", "status"],
@@ -43,7 +48,7 @@ def status(folder: Path, port: int, changes: dict[str, str | None], *, files: in
         preexec_fn=prepare,
     )
     shown = done.stderr.decode()
-    assert done.returncode == 4, shown
+    assert done.returncode == code, shown
     assert done.stdout == b""
     assert shown.startswith("lunomm: ") and shown.count("\n") == 1, shown
     return shown
@@ -71,5 +76,14 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
-def test_sixteen_open_files_are_enough_to_say_so(tmp_path: Path, free_port: int) -> None:
-    assert "lunomm: " in status(tmp_path, free_port, {}, files=16)
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [
+        (resource.RLIMIT_NOFILE, 16, "open files: 16 allowed: lunomm needs 64"),
+        (resource.RLIMIT_AS, 32 * 2**20, "memory: 32 MB allowed"),
+    ],
+    ids=["sixteen open files", "32 MB of memory"],
+)
+def test_too_little_room_is_said(tmp_path: Path, free_port: int, limit: int, value: int, words: str) -> None:
+    shown = status(tmp_path, free_port, {}, code=3, prepare=lambda: resource.setrlimit(limit, (value, value)))
+    assert words in shown and "ulimit -" in shown

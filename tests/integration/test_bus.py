@@ -13,6 +13,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from lunomm import __version__
 from lunomm.bus import embedded
 from lunomm.bus.channels import CONTROL, FILLS, HEALTH, LOB, ORDER_UPDATES, ORDERS, QUOTES, TRADES, health_key
 from lunomm.bus.client import Bus
@@ -241,6 +242,22 @@ async def test_live_messages_are_of_the_run_stored_ones_of_the_place(bus: Bus) -
     bus.venue = venue("r1", mode="live")
     assert await bus.get(LOB, PAIR) is None
     assert await bus.read(TRADES, PAIR) == []
+
+
+async def test_another_build_is_not_believed_by_a_piece_that_trades(bus: Bus) -> None:
+    other = bus.encode(tick()).replace(__version__, "9.9.9")
+    await bus.call(bus.redis.set("LOB::XBTMYR", other))
+    assert await bus.get(LOB, PAIR) is not None, "for everybody else it is a tick"
+    bus.one_build = True
+    assert await bus.get(LOB, PAIR) is None
+    assert bus.dropped == {"LOB:BUILD": 1}
+    assert bus.mixed_builds() == f"LOB is written by lunomm 9.9.9, this is {__version__}: stop the older, start it anew"
+    await bus.publish(LOB, tick())
+    assert await bus.get(LOB, PAIR) is not None
+    assert bus.mixed_builds() is None
+    # What was stored for a day is not thrown away by an upgrade.
+    await bus.call(bus.redis.xadd("TRADES::XBTMYR", {"d": bus.encode(taker(1)).replace(__version__, "9.9.9")}))
+    assert len(await bus.read(TRADES, PAIR)) == 1
 
 
 async def test_a_wrong_type_is_an_error_not_a_traceback(bus: Bus) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from lunomm import __version__
 from lunomm.bus import embedded
-from lunomm.bus.channels import ACCOUNT, FILLS, ORDER_UPDATES, ORDERS, QUOTES, VENUE
+from lunomm.bus.channels import ACCOUNT, FILLS, HEALTH, ORDER_UPDATES, ORDERS, QUOTES, VENUE, health_key
 from lunomm.bus.client import Bus
 from lunomm.bus.process import is_running
 from lunomm.bus.venue import peek
@@ -61,6 +62,7 @@ class Quoter:
         self.intents: dict[Side, Intent] = {}
         self.fair = 300_000.0
         self.alive = True
+        self.build = __version__
 
     def want(self, side: Side, price: int, size: str = "0.004") -> Intent:
         self.counter += 1
@@ -79,7 +81,11 @@ class Quoter:
                         pair=PAIR, epoch=self.epoch, number=self.number, ts_ms=0, intents=list(self.intents.values()),
                         fair=self.fair,
                     )  # fmt: skip
-                    await self.bus.publish(QUOTES, message)
+                    if self.build == __version__:
+                        await self.bus.publish(QUOTES, message)
+                    else:
+                        other = self.bus.encode(message).replace(__version__, self.build)
+                        await self.bus.call(self.bus.redis.set(QUOTES.key(PAIR), other, px=3_000))
             except BusError:
                 pass  # the server is down in one test, and comes back
             await asyncio.sleep(0.2)
@@ -226,6 +232,16 @@ async def test_a_life(redis_server, state_dir):
         assert await here.has()
         again = await here.quote_around()
         await until(lambda: here.has(*again), "orders after the quoter came back")
+
+        # a quoter of another build is not believed, and both are named
+        here.quoter.build = "9.9.9"
+        await until(here.has, "flat after a half upgrade", 3)
+
+        async def named() -> bool:
+            health = await here.bus.get(HEALTH, PAIR, name=health_key("gateway", PAIR))
+            return health is not None and "lunomm 9.9.9, this is " + __version__ in (health.last_error or "")
+
+        await until(named, "both builds in the heartbeat", 5)
 
         one.send_signal(signal.SIGTERM)
         await ends(one, 0)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
-from test_gateway_command import PAIR, desk, journal, until
+from test_gateway_command import PAIR, Desk, desk, journal, until
 
+from lunomm.bus.channels import HEALTH, health_key
 from lunomm.commands import gateway as command
 from lunomm.config import Common, GatewayOptions, RedisAddress
 from lunomm.errors import CredentialsError, JournalError, OrdersMayBeLive
+from lunomm.trading.lag import CALM_NS
 
 WHERE = (
     "gateway_out.Publisher.flush",
@@ -54,6 +57,35 @@ async def test_an_unforeseen_error_halts(
         halts = journal(state_dir).execute("SELECT reason FROM halts WHERE ended_ms IS NULL").fetchall()
         assert len(halts) == 1
         assert halts[0][0].startswith("KEY_REFUSED" if where == "a key refused" else "UNHANDLED: KeyError")
+
+
+async def late_ms(here: Desk) -> bool:
+    health = await here.bus.get(HEALTH, PAIR, name=health_key("gateway", PAIR))
+    return health is not None and float(health.counters.get("late_ms") or 0) > 1_000
+
+
+async def test_a_gateway_that_was_held_up_takes_everything_down_and_quotes_again_when_it_is_punctual(
+    redis_server, state_dir: Path
+) -> None:
+    address: RedisAddress = redis_server.address
+    async with desk(state_dir, address) as here:
+        common = Common(mode="sim", mode_explicit=True, url=here.url, redis=address, state_dir=state_dir, json=True)
+        task = asyncio.create_task(command.run(common, (PAIR,), GatewayOptions()))
+        try:
+            await until(lambda: here.bus.venue, "the venue")
+            ids = await here.quote_around()
+            await until(lambda: here.has(*ids), "both orders")
+            began = time.monotonic()
+            asyncio.get_running_loop().call_soon(time.sleep, 1.3)
+            await until(here.has, "flat", 5.0)
+            await until(lambda: late_ms(here), "how late it was, in its heartbeat", 5.0)
+            ids = await here.quote_around()
+            await until(lambda: here.has(*ids), "both orders again")
+            assert time.monotonic() - began > CALM_NS / 1e9
+            assert journal(state_dir).execute("SELECT count(*) FROM halts").fetchone() == (0,)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_journal_that_cannot_be_written_ends_it_flat(

@@ -117,14 +117,15 @@ async def test_it_needs_no_redis_ignores_a_closed_terminal_and_hides_its_key(red
 
 async def test_a_clean_end_leaves_no_guardian_and_no_lock(redis_server, state_dir):
     async with desk(state_dir, redis_server.address) as here:
-        for _ in range(2):
+        for polite in (signal.SIGINT, signal.SIGHUP):
             async with gateway(here) as one:
                 await rest(here)
                 guardian = await guardian_of(one)
-                one.send_signal(signal.SIGINT)
+                one.send_signal(polite)
                 _, err = await one.communicate()
                 assert one.returncode == 0, err.decode()
                 assert not is_running(guardian)
+                assert await here.has()
 
 
 async def test_an_exchange_that_does_not_answer_at_the_end_is_exit_8_and_the_guardian_goes_on(redis_server, state_dir):
@@ -136,7 +137,7 @@ async def test_an_exchange_that_does_not_answer_at_the_end_is_exit_8_and_the_gua
             guardian = await guardian_of(one)
             os.kill(exchange, signal.SIGSTOP)
             try:
-                one.send_signal(signal.SIGTERM)
+                one.send_signal(signal.SIGINT)
                 async with asyncio.timeout(60):
                     _, err = await one.communicate()
                 assert one.returncode == 8, err.decode()

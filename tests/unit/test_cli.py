@@ -195,7 +195,8 @@ def test_a_dotenv_as_the_document_writes_it(monkeypatch: pytest.MonkeyPatch, cal
         (["book", "--depth", "1.5"], 2, "not a whole number"),
         (["exchange", "--port", "99999"], 2, "--port"),
         (["exchange", "--port", "abc"], 2, "--port"),
-        (["gateway", "--secret", "x"], 2, "--secret"),
+        (["gateway", "--secret", "x"], 2, "--secret. Everybody on this machine can read a command line"),
+        (["up", "--luno-key-secret=x"], 2, "LUNO_KEY_ID, LUNO_KEY_SECRET, mode 600"),
         (["up", "--max-position", "-1"], 2, "--max-position"),
     ],
 )

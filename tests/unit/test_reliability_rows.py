@@ -315,7 +315,13 @@ TIME: tuple[Row, ...] = (
         "test_luno_clients.py::test_post_only_and_late_orders_are_refused",
         "campaign:all.paused", "campaign:gateway.paused",
     ),
-    ("F-47", "a blocked loop warns, then trips", "open: a stall is met as a sleep (all read again); nothing measures"),
+    (
+        "F-47", "a loop that was blocked is said, and from a second on nothing rests until it is punctual",
+        "test_lag.py::test_a_late_turn_is_said_and_a_very_late_one_shuts_the_gate_until_calm",
+        "test_gateway_trips.py"
+        "::test_a_gateway_that_was_held_up_takes_everything_down_and_quotes_again_when_it_is_punctual",
+        "campaign:disk.slow", "campaign:gateway.paused",
+    ),
 )  # fmt: skip
 
 REDIS: tuple[Row, ...] = (
@@ -405,7 +411,12 @@ PROCESSES: tuple[Row, ...] = (
         "test_supervise.py::test_the_third_death_is_final",
         "campaign:gateway.crash_loop",
     ),
-    ("F-60", "pieces of two builds refuse each other by name", "open: the schema must agree, the build is only shown"),
+    (
+        "F-60", "a piece that trades believes no other build, and names both",
+        "test_bus.py::test_another_build_is_not_believed_by_a_piece_that_trades",
+        "test_gateway_command.py::test_a_life",
+        "test_gateway_watch.py::test_pieces_of_two_builds_close_the_gate",
+    ),
     (
         "F-61", "a journal that cannot be written ends the gateway flat, nothing sent without its record",
         "test_gateway_trips.py::test_a_journal_that_cannot_be_written_ends_it_flat",
@@ -418,7 +429,10 @@ PROCESSES: tuple[Row, ...] = (
         "test_store.py::test_another_accounts_or_venues_is_refused",
         "test_gateway_command.py::test_a_journal_that_cannot_be_trusted_is_refused",
     ),
-    ("F-63", "out of memory, files or threads trips", "open: no test starves a gateway"),
+    (
+        "F-63", "a gateway that gets no more files or memory trips; what it cannot take down its guardian does",
+        "test_starved_gateway.py::test_a_starved_gateway_leaves_nothing",
+    ),
     (
         "F-64", "what nobody foresaw, in any task or callback, halts for good",
         "test_gateway_trips.py::test_an_unforeseen_error_halts",
@@ -427,6 +441,7 @@ PROCESSES: tuple[Row, ...] = (
         "F-65", "a signal ends flat once, a second leaves at once and says what may be live; a closed reader is fine",
         "test_piece.py::test_a_doubled_signal_is_one",
         "test_piece.py::test_a_second_signal_leaves_at_once",
+        "test_guardian_process.py::test_a_clean_end_leaves_no_guardian_and_no_lock",
         "test_present.py::test_a_reader_that_went_away_ends_it_quietly",
         "test_guardian_process.py::test_it_needs_no_redis_ignores_a_closed_terminal_and_hides_its_key",
     ),
@@ -475,7 +490,10 @@ TYPED: tuple[Row, ...] = (
     ("C-06", "levels within bounds", "struck: one order a side, so there is no such option"),
     ("C-07", "live without its limits names each of them", "test_config.py::test_live_needs_its_limits_said"),
     ("C-08", "live asks nobody", "struck: live is said by --mode and limits, nothing is asked at a prompt"),
-    ("C-09", "a secret is no option", "test_cli.py::test_wrong_command_lines_are_one_line"),
+    (
+        "C-09", "a secret is no option, and the hint says where it belongs",
+        "test_cli.py::test_wrong_command_lines_are_one_line",
+    ),
     ("C-10", "the configuration file exists and is a file", NO_FILE),
     (
         "C-11", "a wrong Redis address never shows its password",
@@ -536,7 +554,12 @@ SURROUNDINGS: tuple[Row, ...] = (
         "test_gateway_watch.py::test_a_start_with_a_wrong_clock_asks_a_few_times_and_says_by_how_much",
         "test_clock_check.py::test_a_wrong_clock_is_called_wrong_with_its_measure",
     ),
-    ("C-22", "too few files, too little memory are said", "open: few files are tried, little memory is not"),
+    (
+        "C-22", "too few files, too little memory are said at the start; the temporary folder does not matter",
+        "test_surroundings.py::test_too_little_room_is_said",
+        "test_surroundings.py::test_the_same_line_everywhere",
+        "test_store.py::test_a_write_that_fails_is_said",
+    ),
     *((f"C-{number}", "the configuration file", NO_FILE) for number in range(23, 31)),
     (
         "C-31", "only Luno and this machine are spoken to, and keys go nowhere else",
@@ -632,8 +655,9 @@ REPLIES: tuple[Row, ...] = (
         "test_wire_rest.py::test_unknown_side",
     ),
     (
-        "C-48", "fills beyond the volume halt, fewer than known are old news",
+        "C-48", "more filled than the volume halts, and less than known too, unless the answer may be older",
         "test_reconciler.py::test_a_contradiction_of_the_venue_halts",
+        "test_reconciler.py::test_less_filled_than_reported_before_halts_unless_a_read_may_lag",
         "test_orders.py::test_cumulative_fills_only_grow",
         "test_wire_rest.py::test_refused",
     ),
@@ -719,7 +743,7 @@ FIRST = frozenset(
 )
 """What would cost money first: each of these has tests of its own, whatever the campaign shows besides."""
 
-OPEN = frozenset(("F-47", "F-60", "F-63", "C-22"))
+OPEN = frozenset[str]()
 
 
 def verdict(row: Row) -> str:

@@ -40,7 +40,8 @@ class Rest:
 
 def watching(journal: Journal, rest: Rest, budget: CallBudget) -> tuple[Watch, list[ev.Event]]:
     told: list[ev.Event] = []
-    piece: Any = SimpleNamespace(last_error=None, pairs=())
+    bus = SimpleNamespace(mixed_builds=lambda: None)
+    piece: Any = SimpleNamespace(last_error=None, pairs=(), bus=bus)
     return Watch(piece, rest, budget, journal, told.append), told  # type: ignore[arg-type]
 
 
@@ -78,6 +79,19 @@ async def test_a_wrong_clock_closes_the_gate_until_it_is_set(journal: Journal) -
     rest.offset_ms = 0
     await looks(watch, 5)
     assert told[1:] == [ev.Gate("clock", True)]
+
+
+async def test_pieces_of_two_builds_close_the_gate(journal: Journal) -> None:
+    watch, told = watching(journal, Rest(0), CallBudget())
+    both = ["QUOTES is written by lunomm 9.9.9, this is 0.1.0"]
+    watch._piece.bus.mixed_builds = lambda: both[0] if both else None  # type: ignore[method-assign]
+    await looks(watch, 2)
+    both.clear()
+    await looks(watch, 2)
+    assert told == [
+        ev.Gate("build", False, "QUOTES is written by lunomm 9.9.9, this is 0.1.0"),
+        ev.Gate("build", True),
+    ]
 
 
 async def test_a_start_with_a_wrong_clock_asks_a_few_times_and_says_by_how_much() -> None:

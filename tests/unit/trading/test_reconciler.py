@@ -352,6 +352,25 @@ def test_a_contradiction_of_the_venue_halts(driver: Driver) -> None:
     assert driver.order(o.client_order_id).filled.base == 0
 
 
+@pytest.mark.parametrize(
+    ("is_open", "waited_s", "halts"),
+    [(True, 1, False), (True, 15, True), (False, 1, True)],
+    ids=["a read that lags", "open, asked much later", "ended"],
+)
+def test_less_filled_than_reported_before_halts_unless_a_read_may_lag(
+    driver: Driver, is_open: bool, waited_s: float, halts: bool
+) -> None:
+    o = driver.working(BID)
+    driver.step(fill_event(o, "0.002", "0.002"))
+    driver.pass_s(waited_s)
+    driver.step(ev.OrderRead(PAIR, o.client_order_id, seen(o, filled="0.002")))
+    driver.core.desks[PAIR].working.tracks[o.client_order_id].read.want(driver.now.mono_ns)
+    driver.step(ev.Wake())
+    driver.step(ev.OrderRead(PAIR, o.client_order_id, seen(o, filled="0.001", open=is_open)))
+    assert ("VENUE_CONTRADICTS" in (driver.core.shared.halted or "")) is halts
+    assert driver.order(o.client_order_id).filled.base == D("0.002")
+
+
 # --- when nothing may be wanted ---
 
 
