@@ -20,9 +20,10 @@ import typer
 from lunomm import __version__, cli_backtest, cli_explain, cli_market, cli_operator, cli_research, cli_tape
 from lunomm import cli_options as o
 from lunomm import config as c
+from lunomm.bus.room import check_room
 from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
 from lunomm.cli_narrowed import narrowed
-from lunomm.errors import LunommError
+from lunomm.errors import ConfigError, LunommError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
 
@@ -402,9 +403,6 @@ def _gateway_options(given: dict[str, Any]) -> c.GatewayOptions:
 def _run(name: str, common: c.Common, *arguments: object, **named: object) -> None:
     import asyncio
 
-    from lunomm.bus.room import check_room
-
-    check_room()
     module = importlib.import_module(f"lunomm.commands.{name}")
     from lunomm.commands.piece import run_again
     from lunomm.commands.present import envelope, put_line, say
@@ -427,6 +425,7 @@ def run(argv: Sequence[str]) -> int:
     as_json, debug = asked(args, "json"), asked(args, "debug")
     command = next((a for a in args if not a.startswith("-")), "")
     try:
+        check_room()
         env = c.environment()
         c.export_options(env)
         as_json, debug = asked(args, "json"), asked(args, "debug")
@@ -441,6 +440,9 @@ def run(argv: Sequence[str]) -> int:
         return report(error, command, as_json=as_json, debug=debug)
     except (KeyboardInterrupt, typer.Abort):
         return 0  # before a piece was up: nothing was placed
+    except MemoryError:
+        error = ConfigError("memory: not enough of it for this command. Free some, or raise ulimit -v")
+        return report(error, command, as_json=as_json, debug=debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -45,11 +45,16 @@ return 1
 
 @dataclass
 class Lease:
-    """A lease held by this process; renew it once a second."""
+    """A lease held by this process; renew it once a second.
+
+    until_s: own monotonic time before which nobody else can have it, counted from before Redis was asked. A Redis that
+    forgets everything breaks that promise; then the journal's lock stands on this machine, and the next renewal tells.
+    """
 
     bus: Bus
     key: str
     info: LeaseInfo
+    until_s: float
 
     async def renew(self) -> None:
         """Prolong it.
@@ -59,10 +64,16 @@ class Lease:
             BusError: Redis does not answer; try again.
         """
         self.info.beat += 1
+        asked_s = time.monotonic()
         args = (str(self.info.token), _encode(self.info), str(TTL_MS))
         if not await self.bus.call(self.bus.redis.eval(_RENEW, 1, self.key, *args)):
             there = await _read(self.bus, self.key)
             raise _refusal(self.key, there)
+        self.until_s = asked_s + TTL_MS / 1000
+
+    def left_s(self) -> float:
+        """Seconds for which it is surely ours; negative once it is not."""
+        return self.until_s - time.monotonic()
 
     async def release(self) -> None:
         await self.bus.call(self.bus.redis.eval(_RELEASE, 1, self.key, str(self.info.token)))
@@ -83,8 +94,9 @@ async def acquire(bus: Bus, piece: str, of: str) -> Lease:
     token = int(await bus.call(bus.redis.eval(_TOKEN, 1, f"{key}::token", str(since))))
     info = LeaseInfo(token=token, holder=f"{user()}@{this_host()}", pid=os.getpid(), host=this_host(), since_ms=since)
     while True:
+        asked_s = time.monotonic()
         if await bus.call(bus.redis.set(key, _encode(info), px=TTL_MS, nx=True)):
-            return Lease(bus, key, info)
+            return Lease(bus, key, info, asked_s + TTL_MS / 1000)
         there = await _read(bus, key)
         if there is None:
             continue

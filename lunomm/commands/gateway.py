@@ -72,6 +72,9 @@ POLL_S = 0.5
 BUS_S = 2.0
 """Without Redis for longer, nothing is wanted until it is back and carries our venue."""
 
+LEASED_S = 3.0
+"""Of the lease, before anything is wanted again after a Redis loss: a shorter one leaves an order no time to live."""
+
 BALANCE_S = 1.0
 """Shortest time between two reads of the balances: more would eat the calls that orders need."""
 
@@ -376,7 +379,7 @@ class Gateway:
             else:
                 self._offer(pair, quotes)
                 good_at = clock()
-                if shut:
+                if shut and self._piece.lease_left_s() > LEASED_S:
                     shut = False
                     self._piece.last_error = None
                     self._tell(ev.Gate(f"bus:{pair}", True))

@@ -2,7 +2,8 @@
 
 A slow POST never delays a cancel, a read or the user stream. The journal is written before anything else of a step.
 Before every POST: the order stands in ORDERS, the pair's VENUE on Redis is still ours, and the order's own time to live
-has not passed.
+has not passed. That time ends before our lease does: whatever holds a request up on its way, the venue refuses it once
+another gateway can have the account.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 TRADES_PAGE = 100
 ANNOUNCE_AGAIN_S = (0.05, 0.2)
+SKEW_S = 1.0
+"""Allowed between this machine's clock and the venue's; a gateway beyond it places nothing."""
 
 
 class Calls:
@@ -121,7 +124,11 @@ class Calls:
         except LunommError as e:
             self._tell(ev.PostRejected(order.pair, order.client_order_id, "NOT_SENT", str(e)))
             raise
-        if self._piece.clock.exchange_ms() >= order.timestamp_ms + order.ttl_ms:
+        ttl_ms = min(order.ttl_ms, self._leased_ms())
+        if ttl_ms <= 0:
+            self._tell(ev.PostRejected(order.pair, order.client_order_id, "NOT_SENT", "our lease is running out"))
+            return
+        if self._piece.clock.exchange_ms() >= order.timestamp_ms + ttl_ms:
             self._tell(ev.PostRejected(order.pair, order.client_order_id, "NOT_SENT", "too late to be sent"))
             return
         try:
@@ -132,7 +139,7 @@ class Calls:
                 price=order.price,
                 client_order_id=order.client_order_id,
                 timestamp_ms=order.timestamp_ms,
-                ttl_ms=order.ttl_ms,
+                ttl_ms=ttl_ms,
                 post_only=True,
                 base_account_id=self._accounts.get(self._legs[order.pair][0]),
                 counter_account_id=self._accounts.get(self._legs[order.pair][1]),
@@ -150,6 +157,10 @@ class Calls:
             self._tell(ev.PostUnknown(order.pair, order.client_order_id, str(e)))
         else:
             self._tell(ev.Posted(order.pair, order.client_order_id, order_id))
+
+    def _leased_ms(self) -> int:
+        """Exchange ms from now until our lease, less the clocks' skew, ends."""
+        return int((self._piece.lease_left_s() - SKEW_S) * 1_000 * self._piece.clock.speed)
 
     async def _announce(self, pair: str) -> None:
         """ORDERS holds the order, VENUE is ours. Both may be asked again: a pooled connection may be a dead server's.

@@ -189,6 +189,11 @@ async def _ended(process: subprocess.Popen[bytes], within_s: float | None) -> bo
     return True
 
 
+def is_heir(owner: str) -> bool:
+    """Whether a lock's owner is the guardian of a gateway that is gone: it lets go once nothing rests."""
+    return owner.startswith(HEIR) or (owner.isdigit() and not is_running(int(owner)))
+
+
 async def lock_journal(piece: Piece, path: Path) -> JournalLock:
     """The journal's lock; while the guardian of a gateway that died still has it, that is waited for.
 
@@ -202,8 +207,7 @@ async def lock_journal(piece: Piece, path: Path) -> JournalLock:
         try:
             return JournalLock(path)
         except InstanceError:
-            heir = owner.startswith(HEIR) or (owner.isdigit() and not is_running(int(owner)))
-            if not heir or clock() > end or piece.stop.is_set():
+            if not is_heir(owner) or clock() > end or piece.stop.is_set():
                 raise
         if not said:
             said = True

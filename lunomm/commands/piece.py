@@ -181,6 +181,10 @@ class Piece:
         info = self._leases[0].info
         return f"process {info.pid} for {(now_ms - info.since_ms) / 60_000:.0f} min"
 
+    def lease_left_s(self) -> float:
+        """Seconds for which no other instance can hold any of our leases, as far as Redis tells."""
+        return min((lease.left_s() for lease in self._leases), default=0.0)
+
     async def beat_once(self) -> None:
         """Heartbeat, venue and leases, once."""
         self._beat += 1

@@ -1,8 +1,10 @@
 """``lunomm resume [PAIR]``: ends a halt, on a person's word.
 
 A gateway that serves the account is asked, by CONTROL and, where Redis does not carry the question, by a file beside
-its journal; it answers once. Where no gateway holds the journal, the journal's halt is ended here. Either way it is
-journaled who did it, and why. A halt is of the account: all its pairs go on.
+its journal; it answers once. Where no gateway holds the journal, the journal's halt is ended here. The guardian of a
+gateway that died holds it until nothing rests: that is waited for; where it takes too long (the exchange is away), the
+file is left for the gateway that comes next. Either way it is journaled who did it, and why. A halt is of the account:
+all its pairs go on.
 """
 
 from __future__ import annotations
@@ -19,16 +21,21 @@ from lunomm.bus.client import Bus
 from lunomm.bus.process import user
 from lunomm.bus.venue import peek, this_host
 from lunomm.commands import venue_finder
-from lunomm.commands.present import put_line
+from lunomm.commands.guarded import is_heir
+from lunomm.commands.present import put_line, say
 from lunomm.config import Common, show
 from lunomm.errors import BusError, InstanceError, LunommError, RefusedError, UsageError
 from lunomm.journal.glance import Glance, glance, glances
-from lunomm.journal.lock import JournalLock
+from lunomm.journal.lock import JournalLock, lock_owner
 from lunomm.journal.request import FileRequest, remove_request, request_path, write_request
 from lunomm.journal.store import open_journal
 from lunomm.market.presence import OURS, ControlRequest
 
 ANSWER_S = 5.0
+HEIR_S = 20.0
+"""Longest wait for a guardian: it needs half of it where the exchange answers."""
+
+LATER = "next gateway"
 LOOK_S = 0.1
 ANSWERS = 50
 MAX_REASON = 120
@@ -53,9 +60,9 @@ async def run(common: Common, pair: str | None, *, reason: str = "", mode: str |
     here = _halted(common, pair, mode)
     was, who = here.halted or "", f"{user()}@{this_host()}"
     try:
-        lock = JournalLock(here.path)
+        lock = await _lock(here)
     except InstanceError:
-        by = await _ask(common, here, who, reason)
+        by = _leave(here, who, reason) if is_heir(lock_owner(here.path)) else await _ask(common, here, who, reason)
     else:
         try:
             _end_here(here, f"{who}: {reason}" if reason else who)
@@ -63,9 +70,13 @@ async def run(common: Common, pair: str | None, *, reason: str = "", mode: str |
             lock.release()
         await _clear_mirror(common, here)
         by = "journal"
-    data = {"resumed": True, "was": was, "pairs": list(here.pairs), "by": by, "who": who, "reason": reason}
+    data = {"resumed": by != LATER, "was": was, "pairs": list(here.pairs), "by": by, "who": who, "reason": reason}
     if common.json:
         return data
+    if by == LATER:
+        put_line(f"the guardian of the gateway that died still takes orders down: {request_path(here.path).name} is")
+        put_line(f"left for the next gateway, which resumes at its start (halted: {was})")
+        return None
     put_line(f"resumed {', '.join(here.pairs) or here.account} (was halted: {was})")
     if by == "journal":
         put_line("no gateway runs: the next one may quote")
@@ -92,6 +103,32 @@ def _halted(common: Common, pair: str | None, mode: str | None) -> Glance:
         named = "; ".join(f"{g.mode} {', '.join(g.pairs)} ({g.halted})"[:120] for g in found)
         raise UsageError(f"several accounts are halted: {named}. Say which with PAIR or --mode")
     return found[0]
+
+
+async def _lock(here: Glance) -> JournalLock:
+    """The journal's lock, after the guardian of a gateway that died.
+
+    Raises:
+        InstanceError: a living gateway has it, or the guardian has not let go within HEIR_S.
+    """
+    end, said = time.monotonic() + HEIR_S, False
+    while True:
+        owner = lock_owner(here.path)
+        try:
+            return JournalLock(here.path)
+        except InstanceError:
+            if not is_heir(owner) or time.monotonic() > end:
+                raise
+        if not said:
+            said = True
+            say("waiting for the guardian of the gateway that died: it is cancelling that one's orders")
+        await asyncio.sleep(LOOK_S)
+
+
+def _leave(here: Glance, who: str, reason: str) -> str:
+    """Nobody can be asked yet: the next gateway hears it before anything else."""
+    write_request(here.path, FileRequest(request_id=uuid.uuid4().hex, verb="resume", who=who, reason=reason))
+    return LATER
 
 
 def _end_here(here: Glance, who: str) -> None:

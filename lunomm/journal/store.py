@@ -24,6 +24,7 @@ from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, UP
 from lunomm.market.presence import OURS
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate
+from lunomm.trading import throttle
 from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveResume, SaveUpdate
 from lunomm.trading.orders import Amounts, Order
 from lunomm.trading.restored import Restored, RestoredPair
@@ -127,10 +128,12 @@ class Journal:
         self._db.execute("DELETE FROM updates WHERE number <= ?", (newest - UPDATES_KEPT,))
 
     def resume(self, who: str, now_ms: int) -> bool:
-        """End a standing halt, and let every pair's count of the day's loss begin anew; False when there is none."""
+        """End a standing halt, and let every count begin anew, each pair's of the day's loss too; False when there is
+        none."""
         standing = self.halted()
         pairs = [str(pair) for pair, name, _ in self._rows(NOTES) if name == DAY]
-        self.commit([SaveResume(who, now_ms), *(SaveNote(pair, DAY, "-1") for pair in pairs)])
+        anew = [SaveNote("", throttle.NOTE, ""), *(SaveNote(pair, DAY, "-1") for pair in pairs)]
+        self.commit([SaveResume(who, now_ms), *anew])
         return standing is not None
 
     def _end_halts(self, who: str, now_ms: int) -> None:

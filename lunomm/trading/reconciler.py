@@ -19,6 +19,7 @@ from decimal import Decimal
 from lunomm.errors import OrderStateError
 from lunomm.market.clock import Now
 from lunomm.market.rules import Side
+from lunomm.quoting.inputs import OrderState
 from lunomm.trading import report
 from lunomm.trading.balances import Balances
 from lunomm.trading.chores import SECOND, Chore
@@ -67,7 +68,7 @@ from lunomm.trading.limits import too_much_lost
 from lunomm.trading.orders import Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import Settings, Shared
-from lunomm.trading.throttle import Repeat
+from lunomm.trading.throttle import MINUTE, NOTE, Repeat
 
 ACCOUNT_NS = SECOND
 """Longest time between two ACCOUNT messages."""
@@ -112,6 +113,7 @@ class Reconciler:
             name.removeprefix(COUNTED): pair for name, pair in restored.notes.items() if name.startswith(COUNTED)
         }
         self.shared.stream_down_ns = now.mono_ns
+        self.shared.throttle.restore(restored.notes.get(NOTE, ""), _placed_before(restored, now))
         self.desks = {
             pair: Desk(pair, base, counter, self.shared, restored.pairs.get(pair, RestoredPair()), now)
             for pair, (base, counter) in legs.items()
@@ -192,6 +194,8 @@ class Reconciler:
         self._ask(now)
         self._settle_stop(now)
         self._save_expected()
+        if (counts := shared.throttle.news()) is not None:
+            shared.out.append(SaveNote("", NOTE, counts))
         self._report(now)
         out, shared.out = shared.out, []
         return out
@@ -487,3 +491,14 @@ class Reconciler:
             if account is not None:
                 self._account_ns = now.mono_ns
                 self.shared.out.append(PublishAccount(account))
+
+
+def _placed_before(restored: Restored, now: Now) -> list[int]:
+    """Own monotonic times at which the last gateway placed, within the last minute, oldest first."""
+    ages = (
+        now.exchange_ns - order.created_ms * 1_000_000
+        for record in restored.pairs.values()
+        for order in record.orders
+        if order.state is not OrderState.REJECTED
+    )
+    return sorted(now.mono_ns - age for age in ages if 0 <= age < MINUTE)

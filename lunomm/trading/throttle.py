@@ -16,13 +16,18 @@ orders              60         1 min  the next one waits
 ==================  =========  =====  ==================================================================================
 
 Repeats are counted by the exchange's clock, so that a simulation at ten times the speed is judged like life; the pace
-of orders and unreadable messages by our own monotonic one. A resumed halt starts every count anew.
+of orders and unreadable messages by our own monotonic one. A resumed halt starts every count anew; a restart does not:
+what is counted by the exchange's clock is a note in the journal, and the last minute's orders are in it anyway. Else a
+gateway that dies every few minutes would never be stopped for what it does in between.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Iterable
+
+import msgspec
 
 from lunomm.market.clock import Now
 from lunomm.market.rules import Side
@@ -36,6 +41,10 @@ ORDERS_A_MINUTE = 60
 
 ONE_SIDED, ONE_SIDED_NS = 10, 10 * MINUTE
 OFF_AGAIN_NS = HOUR
+
+
+NOTE = "throttle"
+"""Name of the account's note that holds the counts."""
 
 
 class Repeat(enum.StrEnum):
@@ -78,10 +87,26 @@ class Window:
     def add(self, at_ns: int) -> None:
         self._times.append(at_ns)
 
+    def times(self) -> list[int]:
+        return list(self._times)
+
     def count(self, now_ns: int) -> int:
         while self._times and self._times[0] <= now_ns - self._span_ns:
             self._times.popleft()
         return len(self._times)
+
+
+class Counts(msgspec.Struct, omit_defaults=True):
+    """What a restart must know, exchange Unix ns.
+
+    sides: pair -> the side that traded last, and its orders since the other did. rested: pair, side, when.
+    """
+
+    repeats: dict[Repeat, list[int]] = {}
+    aliens: list[str] = []
+    sides: dict[str, tuple[Side, list[tuple[int, str]]]] = {}
+    rest_until: dict[str, int] = {}
+    rested: list[tuple[str, Side, int]] = []
 
 
 class Throttle:
@@ -90,7 +115,46 @@ class Throttle:
     def __init__(self) -> None:
         self._orders = Window(MINUTE, ORDERS_A_MINUTE)
         self._aliens: set[str] = set()
+        self._changed = False
         self._start()
+
+    # --- over a restart ---
+
+    def news(self) -> str | None:
+        """The counts as a note, None when they are as they were when last asked."""
+        if not self._changed:
+            return None
+        self._changed = False
+        counts = Counts(
+            repeats={kind: times for kind, window in self._repeats.items()
+                     if kind is not Repeat.UNREADABLE and (times := window.times())},
+            aliens=sorted(self._aliens)[-ALLOWED[Repeat.ALIEN][0] - 1 :],
+            sides={pair: (side, list(orders)) for pair, (side, orders) in self._sides.items()},
+            rest_until=self._rest_until,
+            rested=[(pair, side, at) for (pair, side), at in self._rested.items()],
+        )  # fmt: skip
+        return msgspec.json.encode(counts).decode()
+
+    def restore(self, note: str, placed_ns: Iterable[int]) -> None:
+        """Go on counting where the last gateway stopped.
+
+        Args:
+            note: what `news` gave it, empty for none. placed_ns: own monotonic times of its orders, oldest first.
+
+        Raises:
+            ValueError: the note is none of ours.
+        """
+        counts = msgspec.json.decode(note, type=Counts) if note else Counts()
+        for kind, times in counts.repeats.items():
+            for at in times:
+                self._repeats[kind].add(at)
+        self._aliens.update(counts.aliens)
+        for pair, (side, orders) in counts.sides.items():
+            self._sides[pair] = (side, deque(orders, maxlen=ONE_SIDED + 1))
+        self._rest_until.update(counts.rest_until)
+        self._rested.update({(pair, side): at for pair, side, at in counts.rested})
+        for at in placed_ns:
+            self._orders.add(at)
 
     def _start(self) -> None:
         self._repeats = {kind: Window(span, most + 1) for kind, (most, span) in ALLOWED.items()}
@@ -101,6 +165,7 @@ class Throttle:
     def reset(self) -> None:
         """Someone looked and resumed: repeats count anew (the pace of orders does not)."""
         self._start()
+        self._changed = True
 
     # --- repeats ---
 
@@ -110,6 +175,7 @@ class Throttle:
         at = now.mono_ns if kind is Repeat.UNREADABLE else now.exchange_ns
         window = self._repeats[kind]
         window.add(at)
+        self._changed |= kind is not Repeat.UNREADABLE
         if window.count(at) <= most:
             return None
         told = f", the last: {detail[:80]}" if detail else ""
@@ -136,6 +202,7 @@ class Throttle:
         if any(name == order for _, name in orders):
             return None
         orders.append((at, order))
+        self._changed = True
         if len(orders) <= ONE_SIDED or self.off(pair, side, now):
             return None
         before = self._rested.get((pair, side))

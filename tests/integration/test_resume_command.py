@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_gateway_command import PAIR, Desk, desk, ends, gateway, journal, process, until
+from test_gateway_command import PAIR, Desk, child_of, desk, gateway, journal, process, until
 
 from lunomm.bus.channels import CONTROL, HALT, QUOTES
+from lunomm.bus.process import is_running
 from lunomm.journal.glance import glances
 from lunomm.journal.request import FileRequest, request_path, write_request
 
@@ -68,10 +69,13 @@ async def test_a_halt_outlives_everything_but_a_persons_word(redis_server, state
             await until(lambda: here.has(*ids), "orders after the resume by file")
             write_request(seen.path, FileRequest(request_id="h1", verb="halt", who="ann@host", reason="enough"))
             await until(here.has, "flat again")
-            two.terminate()
-            await ends(two, 0)
+            guardian = child_of(two.pid)
+            two.kill()
+            await two.wait()
         assert (await resume(here, "XBTZAR", code=5))["error"]["code"] == "NOT_HALTED"
+        # Its guardian still has the journal: what it does comes first.
         assert (await resume(here, PAIR))["data"]["by"] == "journal"
+        assert not is_running(guardian)
         assert await here.bus.get(HALT, PAIR) is None
         assert (await resume(here, PAIR, code=5))["error"]["code"] == "NOT_HALTED"
 

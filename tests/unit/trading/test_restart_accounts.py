@@ -13,10 +13,12 @@ import pytest
 from trading_driver import PAIR, START_MS, Driver, fill_event, intent, make, rules, seen, trade
 
 from lunomm.market.rules import Side
+from lunomm.quoting.inputs import OrderState
 from lunomm.trading import events as ev
 from lunomm.trading.inventory import Inventory
 from lunomm.trading.orders import Amounts, Order
 from lunomm.trading.restored import Restored, RestoredPair
+from lunomm.trading.throttle import NOTE, ORDERS_A_MINUTE
 
 BID, ASK = intent(1, Side.BID, 299_000), intent(9, Side.ASK, 301_000)
 DOWN_MS = 20_000
@@ -258,3 +260,32 @@ def test_the_first_start_is_noted_before_any_answer() -> None:
     again.read_all()
     assert (PAIR, "first_start_ms") not in again.notes
     assert again.core.desks[PAIR].ledger.first_ms == START_MS - 7
+
+
+def test_what_came_too_often_before_a_restart_counts_after_it() -> None:
+    first = make()
+    for n in range(6):
+        first.step(ev.PostRejected(PAIR, f"lm1-{PAIR}-abc-{n}-B0", "ErrPriceTooHigh"))
+    second = later(make(restored=Restored({}, {NOTE: first.notes["", NOTE]}, 9)))
+    for n in range(5):
+        assert second.core.shared.halted is None
+        second.step(ev.PostRejected(PAIR, f"lm1-{PAIR}-abc-{9 + n}-B0", "ErrPriceTooHigh"))
+    assert "REJECTS" in (second.core.shared.halted or "")
+    second.step(ev.ResumeAsked("r1", PAIR, "ann@host", "looked"))
+    third = later(make(restored=Restored({}, {NOTE: second.notes["", NOTE]}, 9)))
+    third.step(ev.PostRejected(PAIR, f"lm1-{PAIR}-abc-20-B0", "ErrPriceTooHigh"))
+    assert third.core.shared.halted is None, "a person's word starts them anew"
+
+
+@pytest.mark.parametrize(("count", "waits"), [(ORDERS_A_MINUTE, True), (ORDERS_A_MINUTE - 1, False)])
+def test_a_restart_does_not_start_the_minute_of_orders_anew(count: int, waits: bool) -> None:
+    orders = tuple(
+        Order(
+            pair=PAIR, intent_id=f"abc-{n}-B0", client_order_id=f"lm1-{PAIR}-abc-{n}-B0", side=Side.BID, level=0,
+            price=D(299_000), volume=D("0.004"), created_ms=START_MS - 30_000, timestamp_ms=START_MS - 30_000,
+            ttl_ms=3_000, updated_ms=START_MS - 30_000, state=OrderState.CANCELLED, order_id=f"BX{n}",
+        )
+        for n in range(count)
+    )  # fmt: skip
+    driver = make(restored=Restored({PAIR: RestoredPair(orders, frozenset(), (), {})}, {}, 9))
+    assert driver.core.shared.throttle.crowded(driver.now) is waits

@@ -49,6 +49,38 @@ def fill_many(throttle: Throttle, side: Side, count: int, start: float, pace: fl
     return [reason for reason in found if reason is not None]
 
 
+@pytest.mark.parametrize("kind", [kind for kind in Repeat if kind is not Repeat.UNREADABLE])
+def test_a_restart_forgets_no_count(kind: Repeat) -> None:
+    """Each restarted after every single event: it trips where one that never died would."""
+    most, _ = ALLOWED[kind]
+    note, reasons = "", []
+    for n in range(most + 1):
+        throttle = Throttle()
+        throttle.restore(note, [])
+        reasons.append(throttle.note(kind, at(n)))
+        note = throttle.news() or note
+        assert throttle.news() is None
+    assert reasons[-1] is not None and not any(reasons[:-1])
+    throttle.reset()
+    again = Throttle()
+    again.restore(throttle.news() or "nothing", [])
+    assert again.note(kind, at(most + 2)) is None
+
+
+def test_a_restart_forgets_no_side_no_stranger_and_no_order() -> None:
+    first = Throttle()
+    fill_many(first, Side.BID, ONE_SIDED + 1, 0)
+    assert first.alien("BX1", at(20)) is None
+    second = Throttle()
+    second.restore(first.news() or "", [at(n).mono_ns for n in range(ORDERS_A_MINUTE)])
+    assert second.off("XBTMYR", Side.BID, at(21))
+    assert second.crowded(at(59)) and not second.crowded(at(61))
+    assert second.alien("BX1", at(22)) is None and second.news() is None, "each stranger once"
+    assert fill_many(second, Side.BID, ONE_SIDED + 1, 700), "a second time within the hour"
+    with pytest.raises(ValueError):
+        Throttle().restore("no note of ours", [])
+
+
 def test_one_sided_fills_rest_the_side_and_the_second_time_halts() -> None:
     throttle = Throttle()
     assert not fill_many(throttle, Side.BID, ONE_SIDED, 0)
