@@ -39,7 +39,7 @@ flows = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(volume, price, st.lists(fills() | flows, max_size=30), fair)
 def test_the_identity_holds_exactly_and_equals_a_naive_account(
     opening: D, mark: D, entries: list[Fill | Flow], last: float

@@ -1,7 +1,7 @@
 """Many short seeded sessions with a visitor about: no book ever crossed or locked, and every asset conserved.
 
 A session is one market under one profile, some seconds long, while a visitor places orders of every kind about the
-touch and cancels them. ``LUNOMM_SOAK_SESSIONS`` says how many (default 300; the soak runs 10,000):
+touch and cancels them. ``LUNOMM_SOAK_SESSIONS`` says how many (default 120; the soak runs 10,000):
 
     LUNOMM_SOAK_SESSIONS=10000 python -m pytest tests/property/test_seeded_sessions.py -n 0 --timeout 3600
 """
@@ -29,8 +29,8 @@ from lunomm.simulator.venue import AccountSpec, MarketSpec, Venue, VenueError
 from lunomm.simulator.walk import STEP_S, Walk
 
 # Read here: no test sees a setting of whoever runs it.
-SESSIONS = int(os.environ.get("LUNOMM_SOAK_SESSIONS", "300"))
-PARTS = 20
+SESSIONS = int(os.environ.get("LUNOMM_SOAK_SESSIONS", "120"))
+PARTS = 10
 
 START_NS = 1_790_000_000_000_000_000
 S = 1_000_000_000
