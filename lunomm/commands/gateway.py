@@ -335,7 +335,8 @@ class Gateway:
             event = await self._next(wait_ns / 1e9)
             # From the last turn's event on: what that one took, and what this one overslept.
             now_ns = clock.mono_ns()
-            gate = self._lag.took(now_ns - before_ns - wait_ns, now_ns)
+            # A start imports, reads and adopts in jerks; until it is done nothing is placed anyway.
+            gate = self._lag.took(now_ns - before_ns - wait_ns, now_ns) if self.core.ready else None
             before_ns = now_ns
             if gate is not None:
                 self._step(gate)

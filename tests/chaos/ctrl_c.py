@@ -37,7 +37,7 @@ class Wanted(threading.Thread):
 
     def __init__(self, rig: Rig, mid: int) -> None:
         super().__init__(daemon=True)
-        self._rig, self._mid = rig, mid
+        self._rig, self.mid = rig, mid
         self.epoch = time.time_ns() // 1_000_000
         self.round = 0
         self._ended = threading.Event()
@@ -58,13 +58,13 @@ class Wanted(threading.Thread):
         intents = []
         for level in range(LEVELS):
             for side, sign in (("BID", -1), ("ASK", 1)):
-                price = self._mid + sign * (3000 + 100 * level)
+                price = self.mid + sign * (3000 + 100 * level)
                 intents.append(
                     {"id": f"{self.epoch:x}-{self.round * 100 + level}-{side[0]}{level}", "side": side, "level": level,
                      "price": str(price), "size": "0.001", "created_ms": 0}
                 )  # fmt: skip
         return {"v": 1, "pair": PAIR, "venue": venue, "build": __version__, "epoch": self.epoch, "number": number,
-                "ts_ms": 0, "intents": intents, "fair": float(self._mid)}  # fmt: skip
+                "ts_ms": 0, "intents": intents, "fair": float(self.mid)}  # fmt: skip
 
     def stop(self) -> None:
         self._ended.set()
@@ -79,13 +79,12 @@ def main() -> int:
     took, wrong = list[float](), list[str]()
     try:
         rig.start(pieces=("book",))
-        ticker = rig.ask("/api/1/ticker", pair=PAIR)
-        wanted = Wanted(rig, int((Decimal(ticker["bid"]) + Decimal(ticker["ask"])) / 2))
+        wanted = Wanted(rig, middle(rig))
         wanted.start()
         started = time.monotonic()
         for turn in range(given.times):
             time.sleep(max(0.0, turn * TURN_S + started - time.monotonic()))
-            wanted.round += 1
+            wanted.mid, wanted.round = middle(rig), wanted.round + 1
             gateway = rig.spawn("gateway")
             until(lambda: _ours(rig) == 2 * LEVELS, 60, "ten live orders")
             began = time.monotonic()
@@ -101,12 +100,18 @@ def main() -> int:
         rig.clean()
     if took:
         p99 = sorted(took)[min(len(took) - 1, int(0.99 * len(took)))]
-        middle = statistics.median(took)
-        print(f"ctrl-c: {len(took)} times with {2 * LEVELS} orders: minimum {min(took):.2f} s, median {middle:.2f} s,")
+        median = statistics.median(took)
+        print(f"ctrl-c: {len(took)} times with {2 * LEVELS} orders: minimum {min(took):.2f} s, median {median:.2f} s,")
         print(f"p99 {p99:.2f} s, maximum {max(took):.2f} s; {len(wrong)} wrong")
     for text in wrong:
         print(text)
     return 1 if wrong else 0
+
+
+def middle(rig: Rig) -> int:
+    """Of the market now: over many turns it moves as far as the orders lie from it."""
+    ticker = rig.ask("/api/1/ticker", pair=PAIR)
+    return int((Decimal(ticker["bid"]) + Decimal(ticker["ask"])) / 2)
 
 
 def _ours(rig: Rig) -> int:
