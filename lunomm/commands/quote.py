@@ -169,6 +169,9 @@ class Desk:
             max_position=account.max_position if account is not None else None,
             maker_fee=account.maker_fee if account is not None else None,
             problem=self._problem,
+            refresh_s=self.quoter.options.order_refresh_rate_s,
+            rest_s=self.quoter.options.filled_order_delay_s,
+            max_age_s=self.quoter.options.max_order_age_s,
         )
 
     # --- in ----------------------------------------------------------------------------------------------------------

@@ -19,13 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from lunomm.market.rules import PairRules, Side
-from lunomm.quoting.intents import Intent, SideReport, WantedQuotes
+from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
 from lunomm.views import palette
+from lunomm.views.axis import Mark, axis
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
 from lunomm.views.text import UNKNOWN, age, bp, common_decimals, number, percent, safe, with_unit
 
 DAY_S = 86_400
 TWO_COLUMNS = 78
+PICTURE_ROWS = 8
+"""Rows that must be left for a picture, so that it never costs the decomposition its own."""
 
 STEP_WORDS = {
     "skew": "inventory skew",
@@ -47,7 +50,8 @@ class QuoteView:
     """One quoter at one instant.
 
     quotes: the last message, None before the first. now_ms: exchange clock, for countdowns. max_position, maker_fee:
-    as the gateway publishes them. problem: why the message does not reach Redis, our words.
+    as the gateway publishes them. problem: why the message does not reach Redis, our words. refresh_s, rest_s,
+    max_age_s: the quoter's times, of which the countdowns are a part; None where they are not known.
     """
 
     pair: str
@@ -57,6 +61,9 @@ class QuoteView:
     max_position: Decimal | None = None
     maker_fee: Decimal | None = None
     problem: str = ""
+    refresh_s: float | None = None
+    rest_s: float | None = None
+    max_age_s: float | None = None
 
 
 def quote_screen(view: QuoteView) -> Sized:
@@ -92,6 +99,12 @@ def _draw(view: QuoteView, width: int, height: int) -> RenderableType:
     if view.problem:
         head.append(line(status_word(safe(view.problem, 160), palette.BAD)))
     head += [line(status_word(safe(text, 200), palette.WARN)) for text in quotes.warnings[:4]]
+    picture = axis(_marks(view, quotes), width)
+    if picture and height >= len(head) + PICTURE_ROWS:
+        head += [rule("one price axis", width), *picture]
+    gauge = _inventory(view, quotes, width)
+    if gauge is not None and height >= len(head) + PICTURE_ROWS:
+        head += [rule("inventory", width), gauge]
     steps, about = _steps(quotes), facts(_fact_rows(view, quotes), label_width=12)
     title = "from the fair price to the order, bp"
     if width >= TWO_COLUMNS:
@@ -99,6 +112,63 @@ def _draw(view: QuoteView, width: int, height: int) -> RenderableType:
     else:
         body = [rule(title, width), steps, rule("model and position", width), about]
     return stack([*head, *body] if height > len(head) + 3 else head)
+
+
+def _marks(view: QuoteView, quotes: WantedQuotes) -> list[Mark]:
+    """Every price of the picture that is known."""
+    decimals = _decimals(view, quotes)
+    marks: list[Mark] = []
+
+    def add(price: Decimal | float | None, glyph: str, name: str, style: str, strength: int, *, above: bool) -> None:
+        if price is not None and math.isfinite(price):
+            value = float(price)
+            shown = number(price, decimals if isinstance(price, Decimal) else decimals + 1)
+            marks.append(Mark(value, glyph, f"{name} {shown}", style, above, strength))
+
+    for side in Side:
+        intent = _intent(quotes, side)
+        if intent is not None:
+            label = f"{palette.OWN_MARK} {side.value}"
+            add(intent.price, palette.OWN_MARK, label, palette.side_style(side), 9, above=True)
+    add(quotes.reservation, "R", "R reservation", palette.STRONG, 8, above=True)
+    add(quotes.fair, "F", "F fair", palette.STRONG, 7, above=True)
+    add(quotes.best_bid, "┤", "bid ┤", palette.BID, 6, above=False)
+    add(quotes.best_ask, "├", "├ ask", palette.ASK, 5, above=False)
+    if view.maker_fee and quotes.fair and view.maker_fee.is_finite():
+        fee = float(view.maker_fee) * quotes.fair
+        add(quotes.fair - fee, "┼", "┼ even", palette.MUTED, 4, above=False)
+        add(quotes.fair + fee, "┼", "┼ even", palette.MUTED, 3, above=False)
+    return marks
+
+
+def _inventory(view: QuoteView, quotes: WantedQuotes, width: int) -> Text | None:
+    """The position between its limits, the target in the middle."""
+    limit, target, position = view.max_position, quotes.inventory_target, quotes.position
+    if limit is None or target is None or position is None or not limit.is_finite() or limit <= 0:
+        return None
+    off = ratio_signed(position - target, limit)
+    most = number(limit, common_decimals([limit]))
+    low, high = f"short {most} ", f" long {most}"
+    words = f"  {with_unit(_short(position - target), _base(view), sign=True)}, {percent(abs(off), 0)} of the limit"
+    arm = max((min(width, 120) - len(low) - len(high) - len(words) - 3) // 2, 3)
+    reach = min(round(min(abs(off), 1.0) * arm) or (1 if off else 0), arm)
+    style = palette.WARN if abs(off) >= 0.8 else palette.BID if off > 0 else palette.ASK
+    left = "█" * reach if off < 0 else ""
+    right = "█" * reach if off > 0 else ""
+    return line(
+        (low + "├", palette.MUTED),
+        Text.assemble(("·" * (arm - len(left)), palette.MUTED), (left, style)),
+        ("┼", palette.MUTED),
+        Text.assemble((right, style), ("·" * (arm - len(right)), palette.MUTED)),
+        ("┤" + high, palette.MUTED),
+        words,
+        gap="",
+    )
+
+
+def ratio_signed(part: Decimal, whole: Decimal) -> float:
+    """``part / whole`` for drawing, bounded; whole > 0."""
+    return 0.0 if not part.is_finite() else float(max(min(part / whole, Decimal(99)), Decimal(-99)))
 
 
 def _heading(view: QuoteView, quotes: WantedQuotes) -> Text:
@@ -129,7 +199,7 @@ def _side_row(view: QuoteView, quotes: WantedQuotes, side: Side) -> Text:
             (number(intent.price, _decimals(view, quotes)), style),
             with_unit(_short(intent.size), _base(view)),
             (f"{bp(away, sign=True)} of fair", palette.MUTED),
-            (f"age {age(view.now_ms - intent.created_ms)}", palette.MUTED),
+            (f"age {age(view.now_ms - intent.created_ms)}{_of(view.max_age_s)}", palette.MUTED),
         ]
     others = [other for other in quotes.intents if other.side is side and other is not intent]
     if others:
@@ -139,9 +209,15 @@ def _side_row(view: QuoteView, quotes: WantedQuotes, side: Side) -> Text:
     if report is not None and report.why is not None:
         parts.append((f"{report.why.value}{': ' + safe(report.detail, 120) if report.detail else ''}", palette.WARN))
     if report is not None and report.next_ms is not None:
-        verb = "may change in" if intent is not None else "for"
-        parts.append((f"{verb} {age(max(0, report.next_ms - view.now_ms))}", palette.MUTED))
+        verb = "refresh in" if intent is not None else "for"
+        left = age(max(0, report.next_ms - view.now_ms))
+        whole = view.refresh_s if intent is not None else view.rest_s if report.why is Why.COOLDOWN else None
+        parts.append((f"{verb} {left}{_of(whole)}", palette.MUTED))
     return line(*parts)
+
+
+def _of(seconds: float | None) -> str:
+    return "" if seconds is None else f" of {age(seconds * 1000)}"
 
 
 def _steps(quotes: WantedQuotes) -> Table:

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 
 HOSTILE = "\x1b[31mX\x1b]0;t\x07[bold red]m[/]\u202eabc\u2066漢字🧨\x9b2J\r\n[link=http://x]y[/link]"
 
-ALLOWED = set(map(chr, range(32, 127))) | set("\n–─█▏▎▍▌▋▊▉▁▂▃▄▅▆▇◆●▲✖○σκ√±…")
+ALLOWED = set(map(chr, range(32, 127))) | set("\n–─█▏▎▍▌▋▊▉▁▂▃▄▅▆▇◆●▲✖○σκ√±…├┤┼·")
 
 
 def draw(renderable: RenderableType, width: int, height: int = 24) -> str:

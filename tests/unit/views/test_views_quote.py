@@ -96,7 +96,7 @@ def test_the_screen_says_price_skew_decomposition_and_inventory():
         "299,418",
         "300,207",
         "0.025 XBT",
-        "may change in 42 s",
+        "refresh in 42 s",
         "inventory skew",
         "order flow",
         "+10.00",
@@ -181,3 +181,31 @@ def test_hostile_text_and_numbers_at_any_size(width, height):
         )
         draw(quote_screen(drawn), width, height)
         assert quote_line(drawn).isprintable()
+
+
+def test_the_prices_stand_on_one_axis_in_their_order():
+    text = draw(quote_screen(view(quotes(), maker_fee=D("0.002"))), 100, 30)
+    rows = text.split("\n")
+    at = next(i for i, row in enumerate(rows) if "one price axis" in row) + 1
+    above, drawn, below = rows[at : at + 3]
+    assert "◆ BID 299,418" in above and "R reservation 299,812.5" in above and "◆ ASK 300,207" in above
+    assert [glyph for glyph in drawn if glyph != "─"] == ["┼", "◆", "R", "┤", "F", "◆", "┼"]
+    assert "bid ┤ 299,999" in below and "┼ even 299,400.0" in below and "┼ even 300,600.0" in below
+    assert "+0.025 XBT, 25 % of the limit" in text and "short 0.1 ├" in text and "┤ long 0.1" in text
+
+
+def test_no_picture_of_what_is_not_known():
+    bare = quotes(intents=[], fair=None, reservation=None, best_bid=None, best_ask=None, position=None)
+    text = draw(quote_screen(view(bare)), 100, 30)
+    assert "one price axis" not in text and "long" not in text
+
+
+def test_the_countdowns_say_of_how_much():
+    text = draw(quote_screen(view(quotes(), refresh_s=60.0, rest_s=30.0, max_age_s=1800.0)), 120, 30)
+    assert "age 18 s of 30 min" in text and "refresh in 42 s of 60 s" in text
+
+
+@pytest.mark.parametrize("limit", [D("NaN"), D(0), D("1e-20"), D("1e40")])
+def test_the_inventory_bar_bears_any_limit(limit):
+    for width in (20, 80, 160):
+        draw(quote_screen(view(quotes(position=D("1e9")), max_position=limit)), width, 30)
