@@ -22,6 +22,7 @@ NAMES = (
     "exchange_serves",
     "backtest_cost",
     "startup",
+    "tick_to_order",
 )
 RESULTS = HERE / "results.json"
 BASELINE = HERE / "baseline.json"

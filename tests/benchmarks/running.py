@@ -21,6 +21,7 @@ from lunomm.config import RedisAddress
 
 PATIENCE_S = 60.0
 LUNOMM = (sys.executable, "-m", "lunomm")
+_LOGS: dict[int, Path] = {}
 
 
 def needs_proc() -> None:
@@ -48,7 +49,8 @@ async def redis_of_its_own(folder: Path) -> AsyncIterator[RedisAddress]:
 @contextlib.contextmanager
 def process(environment: dict[str, str], folder: Path, *args: str, log: str = "") -> Iterator[subprocess.Popen[Any]]:
     """One ``lunomm`` command with ``--json``, ended with Ctrl-C."""
-    with (folder / f"{log or args[0]}.log").open("w") as out:
+    path = folder / f"{log or args[0]}.log"
+    with path.open("w") as out:
         started = subprocess.Popen(
             [*LUNOMM, *args, "--json"],
             cwd=folder,
@@ -58,6 +60,7 @@ def process(environment: dict[str, str], folder: Path, *args: str, log: str = ""
             stderr=out,
             start_new_session=True,
         )
+    _LOGS[started.pid] = path
     try:
         yield started
     finally:
@@ -74,7 +77,8 @@ async def until(holds: Callable[[], Any], running: subprocess.Popen[Any], every_
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         if running.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{running.args}: did not do its part (exit code {running.poll()})")
+            said = _LOGS[running.pid].read_text()[-400:] if running.pid in _LOGS else ""
+            raise RuntimeError(f"{running.args}: did not do its part (exit code {running.poll()}): {said}")
         await asyncio.sleep(every_s)
 
 
