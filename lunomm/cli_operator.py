@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -105,3 +105,68 @@ def resume(
     data = asyncio.run(run(common, c.parse_pair(pair) if pair is not None else None, reason=reason, mode=mode))
     if json and data is not None:
         put_line(envelope("resume", data))
+
+
+# --- while it runs -------------------------------------------------------------------------------------------------
+
+RUNNING = "While it runs"
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=VALUE]... [PAIR]", help="such as gamma=2; none: show what may be set", show_default=False
+    ),
+]
+
+
+@app.command("set", rich_help_panel=RUNNING)
+def set_(changes: Changes = None, reason: o.Reason = "", json: o.Json = False, debug: o.Debug = False) -> None:
+    """Changes parameters of the running quoter, or lowers limits of the gateway; journaled. Alone: shows them."""
+    texts = changes or []
+    pairs = [text for text in texts if "=" not in text]
+    if len(pairs) > 1:
+        raise UsageError(f"set: {c.show(pairs[1])}: neither NAME=VALUE nor the one PAIR. Say for example gamma=2")
+    asked: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            continue
+        if name in asked:
+            raise UsageError(f"set: {c.show(name)}: given twice. Say it once")
+        asked[name] = value
+    _control("set", pairs[0] if pairs else None, asked, reason, json=json, debug=debug)
+
+
+@app.command(rich_help_panel=RUNNING)
+def pause(pair: o.Pair = None, reason: o.Reason = "", json: o.Json = False, debug: o.Debug = False) -> None:
+    """The quoter wants nothing, and the gateway cancels, until `lunomm unpause`. No halt: nothing is wrong."""
+    _control("pause", pair, {}, reason, json=json, debug=debug)
+
+
+@app.command(rich_help_panel=RUNNING)
+def unpause(pair: o.Pair = None, reason: o.Reason = "", json: o.Json = False, debug: o.Debug = False) -> None:
+    """Ends a pause: the quoter quotes again."""
+    _control("unpause", pair, {}, reason, json=json, debug=debug)
+
+
+def _control(
+    verb: Literal["set", "pause", "unpause"],
+    pair: str | None,
+    changes: dict[str, str],
+    reason: str,
+    *,
+    json: bool,
+    debug: bool,
+) -> None:
+    import asyncio
+
+    env = c.environment()
+    common = c.read_common(env, json=json, debug=debug, venue=False)
+    c.require_bus_key(common)
+    chosen = c.parse_pairs([pair] if pair is not None else None, env)[0]
+    from lunomm.commands.control import run
+    from lunomm.commands.present import envelope, put_line
+
+    data = asyncio.run(run(common, chosen, verb, changes, reason=reason))
+    if json and data is not None:
+        put_line(envelope(verb, data))

@@ -1,52 +1,39 @@
-"""The command line's vocabulary: every option once, with its variable and help, and strict readers of numbers.
-
-``float("1_0")`` and full-width digits are numbers to Python; here a number is ASCII digits, nothing else.
-"""
+"""The command line's vocabulary: every option once, with its variable and help."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-_FLOAT = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,18})?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+from lunomm import numbers
 
-
-def _shown(text: str) -> str:
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:40])
+T = TypeVar("T")
 
 
 def number(text: str | float) -> float:
     """A plain finite-looking number; its range is checked where its meaning is known."""
-    if not isinstance(text, str):
-        return float(text)
-    if not _FLOAT.fullmatch(text.strip()):
-        raise typer.BadParameter(f"'{_shown(text)}' is not a plain number such as 0.5")
-    return float(text)
+    return _read(numbers.number, text) if isinstance(text, str) else float(text)
 
 
 def amount(text: str | Decimal) -> Decimal:
     """An exact amount."""
-    if not isinstance(text, str):
-        return Decimal(text)
-    if not _DECIMAL.fullmatch(text.strip()):
-        raise typer.BadParameter(f"'{_shown(text)}' is not a plain amount such as 0.001")
-    return Decimal(text.strip())
+    return _read(numbers.amount, text) if isinstance(text, str) else Decimal(text)
 
 
 def whole(text: str | int) -> int:
     """A whole number."""
-    if not isinstance(text, str):
-        return int(text)
-    if not _WHOLE.fullmatch(text.strip()):
-        raise typer.BadParameter(f"'{_shown(text)}' is not a whole number")
-    return int(text)
+    return _read(numbers.whole, text) if isinstance(text, str) else int(text)
+
+
+def _read(reader: Callable[[str], T], text: str) -> T:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _env(name: str) -> str:

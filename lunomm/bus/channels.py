@@ -177,7 +177,7 @@ CONTROL = Channel(
     "CONTROL",
     Kind.STREAM,
     ControlRequest,
-    "panic, resume, set, pause, up",
+    "panic, resume, set, pause, unpause, up",
     "quote, gateway",
     "requests and their answers",
     maxlen=1_000,

@@ -19,6 +19,7 @@ import msgspec
 
 from lunomm.bus.channels import QUOTES
 from lunomm.bus.venue import VenueReplaced
+from lunomm.commands.control import session_of
 from lunomm.commands.gateway_calls import Calls, market
 from lunomm.commands.gateway_out import Publisher
 from lunomm.commands.gateway_view import Window
@@ -47,12 +48,14 @@ from lunomm.market.presence import OURS
 from lunomm.options import GatewayOptions
 from lunomm.quoting.inputs import Account, Fill
 from lunomm.quoting.intents import WantedQuotes
+from lunomm.settable import text_of
 from lunomm.trading import events as ev
 from lunomm.trading.balances import choose_accounts
 from lunomm.trading.events import SaveNote
 from lunomm.trading.lag import LoopLag
 from lunomm.trading.limits import Limits
 from lunomm.trading.reconciler import Reconciler
+from lunomm.trading.requests import LOWERED, NAMES, with_lowered
 from lunomm.trading.shared import Settings
 from lunomm.views.gateway import GatewayView, gateway_data, gateway_line, gateway_screen
 from lunomm.views.orders import Trading
@@ -203,13 +206,16 @@ class Gateway:
     ) -> None:
         self._piece, self._rest, self._budget = piece, rest, budget
         clock = piece.clock
+        session = session_of(piece.common)
+        given = Limits(
+            options.max_position,
+            options.max_order_value,
+            options.max_daily_loss,
+            max_open_value=options.max_open_value,
+        )
         settings = Settings(
-            limits=Limits(
-                options.max_position,
-                options.max_order_value,
-                options.max_daily_loss,
-                max_open_value=options.max_open_value,
-            ),
+            limits=with_lowered(given, journal.note(LOWERED), session),
+            session=session,
             ttl_ms=clock.ttl_ms(),
             ttl_ns=int(clock.ttl_ms() * 1_000_000 / clock.speed),
             skew_ms=int(1_000 * max(1.0, clock.speed)),
@@ -220,6 +226,7 @@ class Gateway:
         self.core = Reconciler(legs, settings, journal.restore(clock.exchange_ms()), clock.now())
         limits = msgspec.json.encode(options).decode()
         journal.commit([SaveNote(pair, GATEWAY, limits) for pair in piece.pairs])
+        self._show_limits()
         self._publisher = Publisher(piece.bus, journal, piece.pairs)
         self._calls = Calls(piece, rest, budget, journal, self._publisher, self._tell, legs, accounts)
         self._events: asyncio.Queue[ev.Event | str] = asyncio.Queue()
@@ -411,6 +418,8 @@ class Gateway:
                 self._fills[action.fill.pair].append(action.fill)
         shared, piece = self.core.shared, self._piece
         late_ns = self._lag.worst_ns(piece.clock.mono_ns())
+        if shared.settings.limits is not self._limits:
+            self._show_limits()
         if not piece.stop.is_set():
             piece.state = "HALTED" if shared.halted is not None else "OK" if self.core.ready else "STARTING"
         piece.counters.update(
@@ -425,6 +434,10 @@ class Gateway:
                 "late_ms": None if late_ns is None else late_ns / 1e6,
             }
         )
+
+    def _show_limits(self) -> None:
+        self._limits = self.core.shared.settings.limits
+        self._piece.settings = {name: text_of(getattr(self._limits, name)) for name in NAMES}
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from lunomm.bus.process import user
 from lunomm.bus.venue import this_host
 from lunomm.errors import BusError
 from lunomm.journal.store import Journal, fill_key
-from lunomm.market.presence import ControlRequest, HaltMark
+from lunomm.market.presence import Change, ControlRequest, HaltMark
 from lunomm.quoting.inputs import Account, Fill, OrderUpdate, OrderView
 from lunomm.trading.events import Answer, SaveNote
 from lunomm.trading.shared import copy_update
@@ -110,13 +110,15 @@ class Publisher:
         self._answers.append(
             ControlRequest(
                 pair=answer.pair,
-                request_id=f"{answer.request_id}-answer",
+                request_id=f"{answer.request_id}-gateway",
                 verb="answer",
                 ts_ms=answer.ts_ms,
                 who=f"{user()}@{this_host()}",
                 answers=answer.request_id,
                 accepted=answer.accepted,
                 detail=answer.detail[:300],
+                changes=[Change(name=name, old=old, new=new) for name, old, new in answer.changes],
+                piece="gateway",
             )
         )
         self._news.set()

@@ -12,14 +12,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lunomm import numbers
 from lunomm.bus.channels import CONTROL
 from lunomm.commands.piece import Piece
 from lunomm.errors import ConfigError
 from lunomm.journal.request import read_request, remove_request
 from lunomm.journal.store import Journal
 from lunomm.luno.clock_check import ClockCheck
+from lunomm.market.presence import ControlRequest
+from lunomm.settable import SETTABLE
 from lunomm.trading import events as ev
 from lunomm.trading.reconciler import LAST_REQUEST
+from lunomm.trading.requests import ANSWERED, ASKED, NAMES
 
 if TYPE_CHECKING:
     from lunomm.luno.budget import CallBudget
@@ -58,8 +62,12 @@ class Watch:
         async for _, request in self._piece.bus.follow(CONTROL, pair):
             if request.verb == "panic":
                 self._tell(ev.HaltAsked(f"PANIC: {request.who[:80]}"))
-            elif request.verb == "resume" and 0 < len(request.request_id) <= 64:
+            elif not 0 < len(request.request_id) <= 80:
+                continue
+            elif request.verb == "resume":
                 self._tell(ev.ResumeAsked(request.request_id, pair, request.who, request.detail))
+            elif (event := asked_of(request)) is not None:
+                self._tell(event)
 
     async def _look(self) -> None:
         """Everything that is looked at by the clock."""
@@ -102,6 +110,28 @@ class Watch:
         elif self._told != request.request_id:
             self._told = request.request_id
             self._tell(ev.ResumeAsked(request.request_id, "", request.who, request.reason))
+
+
+def asked_of(request: ControlRequest) -> ev.RequestSeen | ev.LimitsAsked | None:
+    """What a request of ``lunomm set``, ``pause`` or ``unpause``, or the quoter's answer to one, is to the gateway."""
+    who = request.who[:80]
+    if request.verb == "answer":
+        if request.piece != "quote" or request.answers is None:
+            return None
+        words = request.detail[:300] if request.accepted else f"refused: {request.detail[:300]}"
+        return ev.RequestSeen(request.answers[:64], ANSWERED, request.pair, who, words)
+    if request.verb not in ("set", "pause", "unpause"):
+        return None
+    named = {change.name: change.new for change in request.changes[: len(SETTABLE)]}
+    if request.verb == "set" and named and all(name in NAMES for name in named):
+        try:
+            limits = {name: numbers.amount(text) for name, text in named.items()}
+        except ValueError:
+            return None  # `set` checks before it asks: this was not written by it, and is not answered
+        return ev.LimitsAsked(request.request_id, request.pair, who, limits, request.detail)
+    words = " ".join([request.verb, *(f"{name[:40]}={text[:60]}" for name, text in named.items())])
+    reason = f" ({request.detail[:100]})" if request.detail else ""
+    return ev.RequestSeen(request.request_id, ASKED, request.pair, who, words + reason)
 
 
 async def check_clock(rest: LunoRest) -> None:

@@ -62,6 +62,7 @@ class Piece:
             opened with ``exchange=False`` before one is there). key: what to log in with. clock: the venue's time.
         pairs: in the order given. stop: set when the piece is to end (signal, ``--for``, ``up`` gone).
         counters: shown in HEALTH and by status. state: one word, likewise. last_error: likewise.
+        settings: what `lunomm set` may change of this piece, as it is now.
         follows: goes on when the exchange is restarted (``up``, which restarts it); others start over.
         of_pair: what HEALTH says of a pair instead of state, last_error and counters, where pairs differ.
         on_abandon: what a second Ctrl-C says may remain, and the exit code; None = nothing remains.
@@ -82,6 +83,7 @@ class Piece:
         self.on_abandon: Callable[[], tuple[str, int]] | None = None
         self.presenter: Presenter | None = None
         self.of_pair: dict[str, PairHealth] = {}
+        self.settings: dict[str, str] = {}
         self.started_ms = time.time_ns() // 1_000_000
         # Silent until its lease is held: a second instance must not speak, or clean up, in the first one's name.
         self.announced = False
@@ -209,6 +211,7 @@ class Piece:
                     **(self.counters if of_pair is None else of_pair.counters),
                     "dropped": float(sum(self.bus.dropped.values())),
                 },
+                settings=self.settings,
             )
             await self.bus.put(HEALTH, health, name=health_key(self.name, pair))
         for lease in self._leases:

@@ -22,6 +22,7 @@ from lunomm.bus.channels import ACCOUNT, LOB, ORDER_UPDATES, ORDERS, PARAMS, QUO
 from lunomm.commands.fair_function import resolve
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.present import is_screen, say
+from lunomm.commands.quote_control import Requests
 from lunomm.config import Common, require_live
 from lunomm.errors import BusError, UsageError
 from lunomm.options import QuoteOptions
@@ -59,8 +60,8 @@ async def run(common: Common, pairs: tuple[str, ...], options: QuoteOptions) -> 
     require_live(common, options, None)
     if len(pairs) != 1:
         raise UsageError(f"quote: {len(pairs)} pairs given: one quote serves one pair. Start one quote for each")
-    settings, fair_price = quoter_options(options), resolve(options.fair_price)
-    await _quote(common, pairs[0], settings, fair_price, asked(options))
+    quoter_options(options)  # what excludes each other is refused before anything is opened
+    await _quote(common, pairs[0], options, resolve(options.fair_price))
     return None
 
 
@@ -103,12 +104,16 @@ def asked(options: QuoteOptions) -> str:
     return msgspec.json.encode(given).decode()
 
 
-async def _quote(common: Common, pair: str, settings: QuoterOptions, fair_price: FairPrice, asked: str) -> None:
+async def _quote(common: Common, pair: str, options: QuoteOptions, fair_price: FairPrice) -> None:
     async with open_piece("quote", common, (pair,), lease=True) as piece:
         piece.bus.one_build = True
-        quoter = Quoter(pair, settings, epoch_ms=await _epoch_ms(piece, pair), fair_price=fair_price)
-        desk = Desk(piece, pair, quoter, quiet=common.json or is_screen(Console()), asked=asked)
+        quoter = Quoter(pair, quoter_options(options), epoch_ms=await _epoch_ms(piece, pair), fair_price=fair_price)
+        desk = Desk(piece, pair, quoter, quiet=common.json or is_screen(Console()), asked=asked(options))
+        requests = Requests(piece, pair, quoter, options, quoter_options, desk.changed)
+        # What was set and paused before `up` started this quoter again holds before anything is wanted.
+        await requests.catch_up()
         for work, name in (
+            (requests.hear(), "control"),
             (desk.follow_ticks(), "ticks"),
             (desk.follow_orders(), "orders"),
             (desk.poll(), "polls"),
@@ -146,11 +151,11 @@ class Desk:
 
     def __init__(self, piece: Piece, pair: str, quoter: Quoter, *, quiet: bool, asked: str = "") -> None:
         self.quoter = quoter
-        self._asked = asked
+        self.asked = asked
         self._piece = piece
         self._pair = pair
         self._quiet = quiet
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()
         self._wanted: WantedQuotes | None = None
         self._problem = ""
         self._said: set[str] = set()
@@ -174,6 +179,11 @@ class Desk:
             max_age_s=self.quoter.options.max_order_age_s,
         )
 
+    def changed(self, options: QuoteOptions) -> None:
+        """A person changed something: what is wanted by it goes out at once, and so does what was asked for."""
+        self.asked = asked(options)
+        self.news.set()
+
     # --- in ----------------------------------------------------------------------------------------------------------
 
     async def follow_ticks(self) -> None:
@@ -183,19 +193,19 @@ class Desk:
                 self._late += 1
                 continue
             self.quoter.on_tick(tick, self._piece.clock.now())
-            self._news.set()
+            self.news.set()
 
     async def follow_reference(self, pair: str) -> None:
         async for tick in self._piece.bus.listen(LOB, pair):
             if not too_old(tick, self._piece.clock.wall_ms()):
                 self.quoter.on_reference(tick, self._piece.clock.now())
-                self._news.set()
+                self.news.set()
 
     async def follow_orders(self) -> None:
         after = await self._remember()
         async for _, update in self._piece.bus.follow(ORDER_UPDATES, self._pair, after=after):
             self.quoter.on_order_update(update, self._piece.clock.now())
-            self._news.set()
+            self.news.set()
 
     async def _remember(self) -> str:
         """Take in the newest order events; the id after which to follow."""
@@ -228,7 +238,7 @@ class Desk:
                 now = self._piece.clock.now()
                 self.quoter.on_account(account, now)
                 self.quoter.on_orders(orders, now)
-                self._news.set()
+                self.news.set()
                 polls += 1
             await asyncio.sleep(POLL_S)
 
@@ -239,7 +249,7 @@ class Desk:
         published: object = None
         at = 0.0
         while True:
-            self._news.clear()
+            self.news.clear()
             now = self._piece.clock.now()
             self._wanted = wanted = self.quoter.wanted(now)
             gist = _gist(wanted)
@@ -258,7 +268,7 @@ class Desk:
         await self._publish(self._wanted)
 
     async def _publish(self, wanted: WantedQuotes) -> bool:
-        wanted.asked = self._asked
+        wanted.asked = self.asked
         try:
             await self._piece.bus.publish(QUOTES, wanted)
         except BusError as e:
@@ -302,7 +312,7 @@ class Desk:
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(max(seconds, 0.0)):
-                await self._news.wait()
+                await self.news.wait()
         except TimeoutError:
             return
 

@@ -66,8 +66,11 @@ FLOWS = Table("flows", ("pair", "ref", "base", "counter", "ts_ms", "mark", "plac
 NOTES = Table("notes", ("pair", "name", "value"), ("pair", "name"))
 UPDATES = Table("updates", ("number", "data"), ("number",))
 HALTS = Table("halts", ("since_ms", "reason", "ended_ms", "ended_by"), ("since_ms",))
+REQUESTS = Table("requests", ("request_id", "step", "pair", "ts_ms", "who", "words"), ("request_id", "step"))
+"""What people asked of the running pieces, and what became of it. Younger than the schema's number: a journal without
+it gets it, and an older program does not look at it."""
 
-TABLES = (HEADER, ORDERS, FILLS, FLOWS, NOTES, UPDATES, HALTS)
+TABLES = (HEADER, ORDERS, FILLS, FLOWS, NOTES, UPDATES, HALTS, REQUESTS)
 
 
 def checksum(values: Sequence[object]) -> int:

@@ -20,12 +20,23 @@ import msgspec
 
 from lunomm.errors import JournalError
 from lunomm.journal import schema
-from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, UPDATES, Table, checksum
+from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, REQUESTS, UPDATES, Table, checksum
 from lunomm.market.presence import OURS
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill, OrderState, OrderUpdate
 from lunomm.trading import throttle
-from lunomm.trading.events import Flow, Save, SaveFill, SaveFlow, SaveHalt, SaveNote, SaveOrder, SaveResume, SaveUpdate
+from lunomm.trading.events import (
+    Flow,
+    Save,
+    SaveFill,
+    SaveFlow,
+    SaveHalt,
+    SaveNote,
+    SaveOrder,
+    SaveRequest,
+    SaveResume,
+    SaveUpdate,
+)
 from lunomm.trading.orders import Amounts, Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import REMEMBER_MS
@@ -39,6 +50,8 @@ DAY = "day"
 """Note of a pair: the day its loss is counted for; a day that is over begins the count anew."""
 
 PRUNE_EVERY = 500
+
+REQUESTS_KEPT = 10_000
 
 _MAGIC = b"SQLite format 3\0"
 _UNREADABLE = (sqlite3.Error, UnicodeError)
@@ -112,6 +125,10 @@ class Journal:
             self._put(HALTS.upsert, (save.ts_ms, save.reason, None, None))
         elif isinstance(save, SaveResume):
             self._end_halts(save.who, save.ts_ms)
+        elif isinstance(save, SaveRequest):
+            self._put(REQUESTS.upsert, (save.request_id, save.step, save.pair, save.ts_ms, save.who, save.words))
+            oldest = "(SELECT max(rowid) FROM requests) - ?"
+            self._db.execute(f"DELETE FROM requests WHERE rowid <= {oldest}", (REQUESTS_KEPT,))
 
     def _put(self, statement: str, row: Sequence[object]) -> None:
         self._db.execute(statement, (*row, checksum(row)))
@@ -191,6 +208,10 @@ class Journal:
         rows = self._rows(NOTES, "WHERE pair = ? AND name = ?", (pair, name))
         return str(rows[0][2]) if rows else None
 
+    def requests(self) -> list[tuple[object, ...]]:
+        """What people asked and what became of it, oldest first: id, step, pair, Unix ms, who, words."""
+        return self._rows(REQUESTS, "ORDER BY rowid")
+
     def updates(self, after: int) -> list[OrderUpdate]:
         """ORDER_UPDATES messages numbered above ``after``, oldest first."""
         rows = self._rows(UPDATES, "WHERE number > ? ORDER BY number", (after,))
@@ -257,6 +278,7 @@ def open_journal(path: Path, *, account: str, venue: str) -> Journal:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         _check(path, db, account, venue)
+        db.execute(REQUESTS.create.replace("TABLE", "TABLE IF NOT EXISTS", 1))
         return Journal(path, db)
     except _UNREADABLE as e:
         db.close()

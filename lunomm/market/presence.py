@@ -65,6 +65,7 @@ class Health(Stamped, kw_only=True):
     """HEALTH::<piece>::<pair>: one heartbeat a second; gone when the piece is.
 
     state: one word for a screen (``OK``, ``WAITING``, ``STOPPING`` ...). counters: numbers and words worth showing.
+    settings: what ``lunomm set`` may change of this piece, as it is now.
     """
 
     piece: str
@@ -78,6 +79,7 @@ class Health(Stamped, kw_only=True):
     state: str = "OK"
     last_error: str | None = None
     counters: dict[str, float | str | None] = {}
+    settings: dict[str, str] = {}
 
 
 class LeaseInfo(msgspec.Struct, kw_only=True):
@@ -91,10 +93,24 @@ class LeaseInfo(msgspec.Struct, kw_only=True):
     beat: int = 0
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter: its name, the value asked for or applied, and the one before (None: not known to the asker)."""
+
+    name: str
+    new: str
+    old: str | None = None
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {self.old} -> {self.new}" if self.old is not None else f"{self.name} {self.new}"
+
+
 class ControlRequest(Stamped, kw_only=True):
     """CONTROL::<pair>: a request to the pieces, answered once by each (``answers`` names the request).
 
-    verb: panic, resume, set, pause, answer. who: user@host.
+    verb: panic, resume (a halt ends), set, pause, unpause, answer. who: user@host. changes: of ``set``, all or none; in
+    an answer as applied. piece: who answers. session: the life of the pipeline in which an answer was given: a quoter
+    that ``up`` starts again goes on with what was set in it.
     """
 
     request_id: str
@@ -107,6 +123,9 @@ class ControlRequest(Stamped, kw_only=True):
     answers: str | None = None
     accepted: bool | None = None
     detail: str = ""
+    changes: list[Change] = []
+    piece: str = ""
+    session: str = ""
 
 
 class HaltMark(Stamped, kw_only=True):

@@ -22,7 +22,7 @@ from decimal import Decimal
 
 import msgspec
 
-from lunomm.errors import ModelError
+from lunomm.errors import ModelError, UsageError
 from lunomm.market.clock import Now
 from lunomm.market.records import Params, Tick
 from lunomm.market.rules import PairRules, Side
@@ -80,23 +80,16 @@ class Quoter:
         self.epoch_ms = epoch_ms
         self._fair_price = fair_price
         self._target = parse_target(options.inventory_target) if options.inventory_target is not None else None
-        timing = Timing(
-            refresh_ns=seconds(options.order_refresh_rate_s),
-            filled_delay_ns=seconds(options.filled_order_delay_s),
-            max_age_ns=seconds(options.max_order_age_s),
-            reprice_at=options.reprice_at,
-        )
+        timing = _timing(options)
         # Nearest levels first: what is short goes to them.
-        self._slots: dict[Slot, SideState] = {
-            (side, level): SideState(side, timing, level) for level in range(options.levels) for side in Side
-        }
+        self._slots: dict[Slot, SideState] = {slot: SideState(slot[0], timing, slot[1]) for slot in _all_slots(options)}
         self._fresh = Freshness()
         self._reference = None if options.reference is None else Reference(options.reference, pair)
         self._hold = Holdings()
         self._rules: PairRules | None = None
         self._params: Params | None = None
         self._lot: Lot | None = None
-        self._paused = False
+        self._paused: str | None = None
         self._stopping = False
         self._counter = 0
         self._number = 0
@@ -196,11 +189,42 @@ class Quoter:
             side.filled(order.intent_id, order.filled)
             self._order_state(side, order.intent_id, order.state, order.updated_ms, now)
 
-    def pause(self) -> None:
-        self._paused = True
+    def pause(self, detail: str = "paused") -> None:
+        """Want nothing until :meth:`resume`. detail: who, and why, for the reports."""
+        self._paused = detail
 
     def resume(self) -> None:
-        self._paused = False
+        self._paused = None
+
+    @property
+    def paused(self) -> str | None:
+        """Who paused it, and why; None while it may quote."""
+        return self._paused
+
+    def change(self, options: QuoterOptions) -> None:
+        """Quote by other options from the next look on, at once; an order that stays as it is keeps its place.
+
+        Waits that run (a rest after a fill, a back-off) keep their length. A level that is no longer wanted goes.
+
+        Raises:
+            UsageError: they want another fair price or reference (which need a new quoter), or a target in another
+                asset; nothing was changed.
+        """
+        if options.reference != self.options.reference:
+            raise UsageError("--reference: cannot change while it runs. Start quote again with it")
+        target = parse_target(options.inventory_target) if options.inventory_target is not None else None
+        if target is not None and self._rules is not None:
+            check_asset(target, self._rules.base)
+        before, self.options, self._target = self.options, options, target
+        timing = _timing(options)
+        slots = {slot: self._slots.get(slot) or SideState(slot[0], timing, slot[1]) for slot in _all_slots(options)}
+        self._slots = slots
+        self._vanished = {slot: self._vanished.get(slot) or Vanished() for slot in slots}
+        for side in slots.values():
+            side.retime(timing)
+            side.look_again()
+        if (options.order_size, options.levels) != (before.order_size, before.levels):
+            self._lot = None
 
     def stop(self) -> None:
         """Want nothing, for good."""
@@ -275,8 +299,8 @@ class Quoter:
     def _switched_off(self) -> Gate | None:
         if self._stopping:
             return Why.STOPPING, "the quoter stops"
-        if self._paused:
-            return Why.PAUSED, "paused"
+        if self._paused is not None:
+            return Why.PAUSED, self._paused[:200]
         account = self._hold.account
         if account is not None and account.halted is not None:
             return Why.HALTED, account.halted[:200]
@@ -398,3 +422,16 @@ class Quoter:
         intents = [side.intent for side in self._slots.values() if side.intent is not None]
         known = Known(self._fresh.tick, found.picture, found.estimates)
         return tell(self.pair, self.epoch_ms, self._number, now.exchange_ms, self.options, intents, reports, known)
+
+
+def _timing(options: QuoterOptions) -> Timing:
+    return Timing(
+        refresh_ns=seconds(options.order_refresh_rate_s),
+        filled_delay_ns=seconds(options.filled_order_delay_s),
+        max_age_ns=seconds(options.max_order_age_s),
+        reprice_at=options.reprice_at,
+    )
+
+
+def _all_slots(options: QuoterOptions) -> list[Slot]:
+    return [(side, level) for level in range(options.levels) for side in Side]

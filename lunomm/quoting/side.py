@@ -73,6 +73,7 @@ class SideState:
         self._hold_detail = ""
         self._refused_id = ""
         self._completed: OrderedDict[str, None] = OrderedDict()
+        self._asked = False
 
     @property
     def slot(self) -> tuple[Side, int]:
@@ -140,6 +141,16 @@ class SideState:
         self._plan = self._priced = self._age = None
         self._filled = Decimal(0)
 
+    def retime(self, timing: Timing) -> None:
+        """Live by other times from now on; a wait that runs keeps its length."""
+        self._timing = timing
+        if self._age is not None:
+            self._age.length_ns = timing.refresh_ns
+
+    def look_again(self) -> None:
+        """Someone changed what is wanted: the standing intent is priced anew as soon as its pace allows."""
+        self._asked = True
+
     def waiting(self, now_ns: int) -> tuple[Why, str, int] | None:
         """Why this side may not want anything now, and for how long yet (ns); None when it may."""
         for timer, why, detail in (
@@ -160,13 +171,16 @@ class SideState:
         """Why the standing intent may change now; None when it may not, or there is none."""
         if self._priced is None or self._age is None or self._pace_left(now_ns) > 0:
             return None
-        return due(self._priced, seen, self._age.age_ns(now_ns), self._timing, lot)
+        why = due(self._priced, seen, self._age.age_ns(now_ns), self._timing, lot)
+        return why if why is Due.AGE or not self._asked else Due.ASKED
 
     def unmoved_by(self, fair: float, now_ns: int) -> bool:
         """Whether this fair price cannot change the side before its time: it waits, or stands near enough to it."""
         if self.intent is None:
             return any(t is not None and t.left_ns(now_ns) > 0 for t in (self._cooldown, self._hold, self._pace))
-        if self._priced is None or self._age is None or self._age.age_ns(now_ns) >= self._timing.refresh_ns:
+        if self._priced is None or self._age is None or self._asked:
+            return False
+        if self._age.age_ns(now_ns) >= self._timing.refresh_ns:
             return False  # it may change at any time
         near = self._timing.reprice_at * self._priced.half_spread
         return near == 0.0 or abs(fair - self._priced.fair) <= near
@@ -185,16 +199,18 @@ class SideState:
         same = same_size(left, plan.size)
         if not ((moved == 0 or moved < tolerance) and same):
             too_large = left > plan.size and not same
-            if queue is None or why is Due.FAIR or too_large:
+            if queue is None or why in (Due.FAIR, Due.ASKED) or too_large:
                 return False
             outward = float((plan.price - intent.price) * self.side.sign)
             if not stays(queue, outward, left, plan.size):
                 return False
         self._priced = plan.priced
+        self._asked = False
         return True
 
     def want(self, intent: Intent, plan: Plan, now_ns: int) -> None:
         self.intent, self._plan, self._priced = intent, plan, plan.priced
+        self._asked = False
         self._filled = Decimal(0)
         self._age = Timer(now_ns, self._timing.refresh_ns)
         self._pace = Timer(now_ns, PACE_NS)

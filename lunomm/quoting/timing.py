@@ -45,6 +45,7 @@ class Due(enum.StrEnum):
     FILL = "FILL"
     FAIR = "FAIR"
     AGE = "AGE"
+    ASKED = "ASKED"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ POST. Amounts are Decimal in base or counter as named, times exchange Unix ms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -242,6 +243,31 @@ class ResumeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestSeen:
+    """A person's request of another piece, or that piece's answer: journaled, and said to be.
+
+    step: ``asked`` or ``answered``. words: what, for a reader of the journal.
+    """
+
+    request_id: str
+    step: str
+    pair: str
+    who: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsAsked:
+    """Lower these limits, all or none: name of the field -> counter or base."""
+
+    request_id: str
+    pair: str
+    who: str
+    limits: Mapping[str, Decimal]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BadMessage:
     """Something on our channels could not be read. what: channel and reason."""
 
@@ -256,7 +282,7 @@ class Stop:
 Event = (
     Wake | QuotesSeen | Gate | UserStream | RulesRead | FeesRead | ReferenceRead | BalancesRead | Posted | PostRejected
     | PostUnknown | CancelReturned | OrderRead | OpenOrdersRead | TradesRead | ReadFailed | StatusSeen | FillSeen
-    | BalanceSeen | HaltAsked | ResumeAsked | BadMessage | Stop
+    | BalanceSeen | HaltAsked | ResumeAsked | RequestSeen | LimitsAsked | BadMessage | Stop
 )  # fmt: skip
 
 
@@ -320,6 +346,18 @@ class SaveResume:
     """The standing halt is over. who: user@host, and the reason given."""
 
     who: str
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRequest:
+    """A person's request, or what became of it; each step of each once."""
+
+    request_id: str
+    step: str
+    pair: str
+    who: str
+    words: str
     ts_ms: int
 
 
@@ -414,16 +452,17 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a request, for whoever asked."""
+    """What became of a request, for whoever asked. changes: name, old, new of each limit."""
 
     request_id: str
     pair: str
     accepted: bool
     detail: str
     ts_ms: int
+    changes: tuple[tuple[str, str, str], ...] = ()
 
 
-Save = SaveOrder | SaveFill | SaveFlow | SaveNote | SaveUpdate | SaveHalt | SaveResume
+Save = SaveOrder | SaveFill | SaveFlow | SaveNote | SaveUpdate | SaveHalt | SaveResume | SaveRequest
 Read = ReadOrder | ReadOpenOrders | ReadTrades | ReadBalances | ReadRules | ReadFees | ReadReference
 Action = Save | Place | Cancel | Read | PublishOrders | PublishAccount | Halted | Resumed | Answer
-SAVES = (SaveOrder, SaveFill, SaveFlow, SaveNote, SaveUpdate, SaveHalt, SaveResume)
+SAVES = (SaveOrder, SaveFill, SaveFlow, SaveNote, SaveUpdate, SaveHalt, SaveResume, SaveRequest)

@@ -20,7 +20,7 @@ from lunomm.errors import OrderStateError
 from lunomm.market.clock import Now
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderState
-from lunomm.trading import report
+from lunomm.trading import report, requests
 from lunomm.trading.balances import Balances
 from lunomm.trading.chores import SECOND, Chore
 from lunomm.trading.desk import COUNTED, FEES_NS, Desk
@@ -37,6 +37,7 @@ from lunomm.trading.events import (
     Gate,
     HaltAsked,
     Halted,
+    LimitsAsked,
     OpenOrdersRead,
     OrderRead,
     Posted,
@@ -51,12 +52,14 @@ from lunomm.trading.events import (
     ReadReference,
     ReadRules,
     ReferenceRead,
+    RequestSeen,
     ResumeAsked,
     Resumed,
     RulesRead,
     SaveFill,
     SaveFlow,
     SaveNote,
+    SaveRequest,
     SaveResume,
     SaveUpdate,
     StatusSeen,
@@ -226,6 +229,10 @@ class Reconciler:
             shared.halt(event.reason, now)
         elif isinstance(event, ResumeAsked):
             self._resume(event, now)
+        elif isinstance(event, RequestSeen):
+            self._journal(event, now)
+        elif isinstance(event, LimitsAsked):
+            requests.lower_limits(shared, self.desks, event, now)
         elif isinstance(event, BadMessage):
             shared.repeat(Repeat.UNREADABLE, now, event.what)
         elif isinstance(event, Stop):
@@ -328,6 +335,13 @@ class Reconciler:
         self._read_again(now)
         shared.out += [SaveResume(who, now.exchange_ms), Resumed()]
         shared.out.append(Answer(event.request_id, event.pair, True, f"resumed after {reason}", now.exchange_ms))
+
+    def _journal(self, event: RequestSeen, now: Now) -> None:
+        """Another piece does it; here it is written down, and said that it is."""
+        out = self.shared.out
+        out.append(SaveRequest(event.request_id, event.step, event.pair, event.who, event.words, now.exchange_ms))
+        if event.step == requests.ASKED:
+            out.append(Answer(event.request_id, event.pair, True, "journaled", now.exchange_ms))
 
     def _wants(self, asset: str) -> dict[str, Decimal]:
         """What each pair that trades the asset wants of it now, its resting orders included."""

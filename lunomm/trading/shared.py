@@ -35,7 +35,8 @@ class Settings:
 
     ttl_ms: sent with every order, exchange ms. ttl_ns, skew_ns: the same and the clock's skew on the monotonic clock;
     skew_ms: in exchange ms. speed: exchange seconds per second of ours. balance_ns: between balance reads. accounts:
-    asset -> id of the account to trade on, where it was said.
+    asset -> id of the account to trade on, where it was said. session: the life of the pipeline; limits lowered in it
+    hold for a gateway that is started again in it.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -48,6 +49,7 @@ class Settings:
     accounts: Mapping[str, int] = field(default_factory=dict)
     remember_ms: int = REMEMBER_MS
     """How long an ended order is kept in mind, exchange ms."""
+    session: str = ""
 
 
 class Shared:

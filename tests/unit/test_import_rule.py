@@ -18,6 +18,8 @@ RANKS = {
     "trading": 3,
     "luno": 4,
     "options": 4,
+    "numbers": 0,
+    "settable": 5,
     "backtest_options": 5,
     "dotenv_file": 4,
     "redis_address": 5,

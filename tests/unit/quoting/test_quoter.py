@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
@@ -420,6 +421,48 @@ def test_switches():
     bench.quoter.stop()
     assert bench.why() == (Why.STOPPING, Why.STOPPING)
     assert bench.wanted().intents == []
+
+
+def test_a_change_reprices_at_once_and_what_stays_the_same_keeps_its_place():
+    bench = Bench(order_refresh_rate_s=3600.0)
+    first = bench.intents()
+    bench.go(1)
+    bench.quoter.change(replace(bench.quoter.options, order_refresh_rate_s=1800.0))
+    assert bench.intents() == first  # another refresh is no other price
+    bench.quoter.change(replace(bench.quoter.options, gamma=3.0))
+    wider = bench.intents()
+    assert wider[BID].price < first[BID].price < first[ASK].price < wider[ASK].price
+    assert {wider[BID].id, wider[ASK].id}.isdisjoint({first[BID].id, first[ASK].id})
+    bench.go(1)
+    assert bench.intents() == wider
+
+
+def test_a_change_of_levels_and_size_is_in_the_next_message():
+    bench = Bench()
+    bench.wanted()
+    bench.go(1)
+    bench.quoter.change(replace(bench.quoter.options, levels=2, order_size=D("0.002")))
+    wanted = bench.wanted()
+    assert sorted((i.side, i.level) for i in wanted.intents) == sorted((s, n) for s in Side for n in (0, 1))
+    assert wanted.lot == D("0.002")
+    bench.quoter.change(replace(bench.quoter.options, levels=1))
+    assert {i.level for i in bench.wanted().intents} == {0}
+
+
+def test_a_target_in_another_asset_changes_nothing():
+    bench = Bench()
+    before = bench.quoter.options
+    for change in ({"inventory_target": "0.05ETH", "gamma": 9.0}, {"reference": "XBTUSDT*USDTMYR"}):
+        with pytest.raises(UsageError):
+            bench.quoter.change(replace(before, **change))
+        assert bench.quoter.options is before
+
+
+def test_a_pause_says_who_asked():
+    bench = Bench()
+    bench.quoter.pause("paused by ann@desk: lunch")
+    assert bench.why() == (Why.PAUSED, Why.PAUSED)
+    assert bench.report(BID).detail == bench.quoter.paused == "paused by ann@desk: lunch"
 
 
 def test_an_account_that_vanishes_is_waited_for_then_missed():
