@@ -42,7 +42,7 @@ PATIENCE_S = 20.0
 QUOTE = ("--order-size", "0.002", "--order-refresh-rate-s", "0.1", "--filled-order-delay-s", "0")
 
 GATEWAY = ("--update-balance-interval-s", "60")
-"""Every call of a cycle counts against the account's budget; one without calls left waits, and shall not be measured."""
+"""Every call of a cycle counts against the account's budget; one without calls left would only wait."""
 
 WORK = (
     "a frame written to the socket of `lunomm book`, to the first POST of an order of `lunomm gateway`: decode, book, "
