@@ -87,7 +87,8 @@ class Server:
         value: str | None = self._get(key)
         return value
 
-    def set(self, key: str, value: str, px: int | None = None, nx: bool = False) -> bool | None:
+    def set(self, key: str, value: str | bytes, px: int | None = None, nx: bool = False) -> bool | None:
+        value = _read(value)
         if nx and self._get(key) is not None:
             return None
         self.data[key] = value
@@ -176,8 +177,8 @@ class Server:
                 found[key] = rows
         return found
 
-    def publish(self, key: str, data: str) -> int:
-        return self._published(key, data)
+    def publish(self, key: str, data: str | bytes) -> int:
+        return self._published(key, _read(data))
 
     def eval(self, script: str, _: int, key: str, *args: str) -> int:
         """The scripts of lunomm, by their text."""
@@ -207,3 +208,8 @@ class Server:
             return str(msgspec.json.decode(text or "{}").get("state", ""))
         except (msgspec.DecodeError, AttributeError):
             return ""
+
+
+def _read(value: str | bytes) -> str:
+    """As a reader gets it: every client of lunomm decodes its replies."""
+    return value.decode() if isinstance(value, bytes) else value
