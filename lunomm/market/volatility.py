@@ -144,6 +144,9 @@ def steadier(fresh: float | None, other: float | None, age_s: float = 0.0) -> bo
 
 DOCUMENT_VALUES: Final = 200
 
+SQUARE_UNITS: Final = 2.0**160
+"""Of one squared change: the smallest change a float can show, 2**-53 squared, is still a whole number of them."""
+
 
 class DocumentVol:
     """The document's estimator: 100 sqrt(sum of squared relative changes / 200) over the last 200 VAMP values.
@@ -153,13 +156,22 @@ class DocumentVol:
     """
 
     def __init__(self) -> None:
-        self._squares: deque[float] = deque(maxlen=DOCUMENT_VALUES - 1)
+        # In whole units, so that a running sum is exact: nothing is left over when a square leaves it.
+        self._squares: deque[int] = deque(maxlen=DOCUMENT_VALUES - 1)
+        self._sum = 0
+        self._percent: float | None = None
         self._last: float | None = None
 
     def push(self, vamp: float) -> None:
-        if self._last is not None and self._last > 0.0:
-            change = (vamp - self._last) / self._last
-            self._squares.append(change * change)
+        squares, last = self._squares, self._last
+        if last is not None and last > 0.0:
+            change = (vamp - last) / last
+            square = int(change * change * SQUARE_UNITS) if change else 0
+            gone = squares[0] if len(squares) == DOCUMENT_VALUES - 1 else 0
+            squares.append(square)
+            if square != gone:
+                self._sum += square - gone
+                self._percent = None
         self._last = vamp
 
     @property
@@ -171,4 +183,6 @@ class DocumentVol:
         """``None`` until it is ready."""
         if not self.ready:
             return None
-        return 100.0 * math.sqrt(math.fsum(self._squares) / DOCUMENT_VALUES)
+        if self._percent is None:
+            self._percent = 100.0 * math.sqrt(self._sum / SQUARE_UNITS / DOCUMENT_VALUES)
+        return self._percent
