@@ -18,13 +18,13 @@ sys.path.insert(0, str(HERE))
 from harness import Outcome, Skipped, regressions, report  # noqa: E402 - this folder is no package
 
 NAMES = (
-    "book_depth",
     "book_hot_path",
-    "estimation",
     "exchange_serves",
     "backtest_cost",
     "startup",
     "tick_to_order",
+    "book_depth",
+    "estimation",
 )
 RESULTS = HERE / "results.json"
 BASELINE = HERE / "baseline.json"

@@ -13,7 +13,7 @@ from lunomm.market.events import BookCreate, BookOrder, BookSnapshot, BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.rules import MarketStatus, PairRules, Side
 
-WORK = "book + every field of the tick as published text, for each of 20,000 creates and deletes, half of them at the touch"
+WORK = "book + every field of the tick as published text, for each of 20,000 creates and deletes"
 LEAVES_OUT = (
     "decoding; orders stand four to a price, as deep as their number takes them; the rest of the updates anywhere"
 )
