@@ -83,7 +83,9 @@ class Guarded:
             async with asyncio.timeout(FIRST_S):
                 await self._was_ready.wait()
         except TimeoutError:
-            self._tell(Gate(GATE, False, "the guardian is not up yet"))
+            # Both may be due at once, after a sleep of ours: what the guardian said by then is newer.
+            if not self._was_ready.is_set():
+                self._tell(Gate(GATE, False, "the guardian is not up yet"))
 
     async def keep(self) -> None:
         """Have a guardian, for ever. Cancelling this leaves it alone: it outlives a gateway that is not flat."""

@@ -243,8 +243,8 @@ def _paused(role: str, most: float) -> Any:
 def hold(world: World, role: str, seconds: float) -> None:
     process = world.processes[role]
     world.trace(process, f"held for {seconds:.1f} s")
-    world.loop.pause(process, seconds)
     world.checker.sources.held(role, seconds)
+    world.loop.pause(process, seconds)
 
 
 def _all_paused(world: World) -> None:

@@ -42,6 +42,7 @@ REFERENCE_S = 75.0
 
 CONVERGE_S = 60.0
 ALIEN_S = 20.0
+OFF_MID = Decimal("1.01")
 ONE_SIDED = 10
 INTENT = re.compile(r"[a-z0-9]+-[0-9]+-[AB][0-9]")
 
@@ -187,8 +188,9 @@ class Checker:
         late_s = 40.0 if now - self.sources.rest_hurt_s < REST_S else 0.0
         while self._aliens and self._aliens[0][0] < now - ALIEN_S - late_s - self._user_bad_for():
             self._aliens.popleft()
-        # Money that others moved a moment ago cannot be known yet; the gateway's target lies on the lot step.
-        slack = sum((abs(amount) for _, amount in self._aliens), Decimal(0)) + market.rules.volume(1)
+        # Money that others moved a moment ago cannot be known yet, nor what its fee and a price off the mid did to the
+        # target; the gateway's target lies on the lot step.
+        slack = sum((abs(amount) for _, amount in self._aliens), Decimal(0)) * OFF_MID + market.rules.volume(1)
         scale = market.rules.volume_scale
         open_base = Decimal(0)
         for order in market.live():

@@ -54,6 +54,8 @@ class Sources:
             self._started_s = self._checker.now_s
 
     def held(self, role: str, seconds: float) -> None:
+        # It may have been back for less than the time between two looks.
+        self._note_sources(self._checker.now_s)
         self._held_until[role] = max(self._held_until.get(role, 0.0), self._checker.now_s + seconds)
 
     def ended(self, role: str, how: str, error: BaseException | None, *, beside: bool) -> None:
