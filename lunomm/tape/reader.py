@@ -156,7 +156,10 @@ def read_tape(
         raise UsageError(f"{path} is a tape of {header.pair[:20]}, not of {pair}", code="TAPE_PAIR")
     name = header.pair if header is not None else pair
     if name is None:
-        raise UsageError(f"{path} does not say its pair: name it on the command line", code="TAPE_PAIR")
+        raise UsageError(
+            f"{path} does not say its pair: name it, as the argument of book, calibrate and up, else with --pair",
+            code="TAPE_PAIR",
+        )
     rules = header.rules if header is not None and header.rules is not None else infer_rules(_frames(path), name)
     if rules.pair != name:
         raise UsageError(f"{path} is a tape of {name[:20]} with rules of {rules.pair[:20]}", code="TAPE_FOREIGN")
