@@ -102,12 +102,6 @@ Scheduler = Annotated[
 ]
 Html = Annotated[Path | None, _file("--html", "write a report with its pictures")]
 
-Journal = Annotated[
-    str | None, typer.Option("--journal", metavar="NAME", help="file in the state folder [default: the last one]")
-]
-UseTapes = Annotated[
-    list[Path] | None, typer.Option("--tape", metavar="FILE", help="recordings [default: those found; may be repeated]")
-]
 
 app = typer.Typer()
 
@@ -203,8 +197,8 @@ def backtest(
 @app.command(rich_help_panel=RECORDED)
 def parity(
     pair: o.Pair = None,
-    journal: Journal = None,
-    tape: UseTapes = None,
+    journal: o.SessionJournal = None,
+    tape: o.SessionTapes = None,
     json: o.PlainJson = False,
     debug: o.PlainDebug = False,
 ) -> None:

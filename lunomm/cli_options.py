@@ -173,3 +173,11 @@ PaperPlot = Annotated[
 ]
 PlainJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout, errors too")]
 PlainDebug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+
+# Of what a session left behind: `report` and `parity`.
+SessionJournal = Annotated[
+    str | None, typer.Option("--journal", metavar="NAME", help="file in the state folder [default: the last one]")
+]
+SessionTapes = Annotated[
+    list[Path] | None, typer.Option("--tape", metavar="FILE", help="recordings [default: those found; may be repeated]")
+]

@@ -20,14 +20,8 @@ OfPair = Annotated[
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="exchange time, UTC; +90 is 90 s on")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="exchange time, UTC; not included")]
 OfMode = Annotated[str | None, typer.Option("--mode", metavar="sim|paper|live", help="of the session [default: any]")]
-Journal = Annotated[
-    str | None, typer.Option("--journal", metavar="NAME", help="file in the state folder [default: the last one]")
-]
 Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="exchange time, UTC, such as 2026-03-01")]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="exchange time, UTC; not included")]
-UseTapes = Annotated[
-    list[Path] | None, typer.Option("--tape", metavar="FILE", help="recordings [default: those found; may be repeated]")
-]
 NoTape = Annotated[bool, typer.Option("--no-tape", help="the journal alone")]
 Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="every fill, with fees in their own currency")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="a page with the charts")]
@@ -69,10 +63,10 @@ def record(
 def report(
     pair: o.Pair = None,
     mode: OfMode = None,
-    journal: Journal = None,
+    journal: o.SessionJournal = None,
     since: Since = None,
     until: Until = None,
-    tape: UseTapes = None,
+    tape: o.SessionTapes = None,
     no_tape: NoTape = False,
     csv: Csv = None,
     html: Html = None,

@@ -5,18 +5,15 @@ No exchange, no Redis, no key, no LUNOMM_ variable: the same files and command l
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from lunomm.backtest_options import BacktestOptions
 from lunomm.commands.fair_function import resolve
-from lunomm.commands.present import envelope, progress_bar, put_line
+from lunomm.commands.present import envelope, progress_bar, put_line, put_screen
 from lunomm.commands.quote import quoter_options
 from lunomm.commands.recorded_market import Recorded, learned, load
 from lunomm.errors import UsageError
@@ -71,10 +68,7 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
     if json:
         put_line(envelope("backtest", data))
     else:
-        console = Console(width=max(Console().width, PRINTED_WIDTH), file=sys.stdout)
-        with console.capture() as captured:
-            console.print(backtest_screen(view))
-        put_line("\n".join(line.rstrip() for line in captured.get().rstrip("\n").splitlines()))
+        put_screen(backtest_screen(view), least=PRINTED_WIDTH, trim=True)
     return data
 
 

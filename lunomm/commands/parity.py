@@ -6,7 +6,6 @@ from the tape the market, our own orders of then taken out. Whatever the two do 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 
 from lunomm.backtest_options import BacktestOptions
 from lunomm.commands.backtest import PRINTED_WIDTH, setup_of
 from lunomm.commands.fair_function import resolve
 from lunomm.commands.gateway import GATEWAY
-from lunomm.commands.present import envelope, put_line
+from lunomm.commands.present import envelope, put_line, put_screen
 from lunomm.commands.recorded_market import Recorded, load
 from lunomm.commands.report import chosen, tapes_beside
 from lunomm.config import Common
@@ -108,10 +106,7 @@ def run(common: Common, pair: str | None, options: ReportOptions) -> dict[str, A
     if common.json:
         put_line(envelope("parity", data))
     else:
-        console = Console(width=max(Console().width, PRINTED_WIDTH), file=sys.stdout)
-        with console.capture() as captured:
-            console.print(parity_screen(view))
-        put_line("\n".join(line.rstrip() for line in captured.get().rstrip("\n").splitlines()))
+        put_screen(parity_screen(view), least=PRINTED_WIDTH, trim=True)
     return data
 
 

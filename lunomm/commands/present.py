@@ -46,6 +46,24 @@ def put_line(text: str) -> bool:
     return True
 
 
+LEAST_WIDTH = 80
+"""Columns of what is printed once, where there are not more."""
+
+
+def printed_width(least: int = LEAST_WIDTH) -> int:
+    """Columns to print in: the terminal's, at least so many."""
+    return max(Console().width, least)
+
+
+def put_screen(screen: RenderableType, *, least: int = LEAST_WIDTH, trim: bool = False) -> None:
+    """Print a view once. trim: without the blanks at the ends of its lines."""
+    console = Console(width=printed_width(least), file=sys.stdout)
+    with console.capture() as captured:
+        console.print(screen)
+    text = captured.get().rstrip("\n")
+    put_line("\n".join(line.rstrip() for line in text.splitlines()) if trim else text)
+
+
 def _silence() -> None:
     """Point stdout at nothing, so that the interpreter's own flush at exit does not complain."""
     try:

@@ -7,7 +7,6 @@ without a key. No Redis, no stream, nothing written.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lunomm.commands import venue_finder
-from lunomm.commands.present import envelope, is_screen, put_line, say
+from lunomm.commands.present import envelope, is_screen, printed_width, put_line, put_screen, say
 from lunomm.config import Common, ExchangeOptions, PairsOptions, upstream_place
 from lunomm.errors import ConnectivityError, CredentialsError, LunommError, RateLimited, UsageError
 from lunomm.luno import wire
@@ -87,10 +86,7 @@ async def run(common: Common, options: PairsOptions) -> dict[str, Any]:
     if common.json:
         put_line(envelope("pairs", data))
     else:
-        console = Console(width=max(Console().width, 80), file=sys.stdout)
-        with console.capture() as captured:
-            console.print(pairs_screen(view, console.width))
-        put_line(captured.get().rstrip("\n"))
+        put_screen(pairs_screen(view, printed_width()))
     return data
 
 

@@ -7,15 +7,12 @@ journal that changed last.
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from lunomm.commands.present import envelope, put_line, say
+from lunomm.commands.present import envelope, put_line, put_screen, say
 from lunomm.config import Common
 from lunomm.errors import UsageError
 from lunomm.journal.glance import Glance, glances
@@ -244,8 +241,5 @@ def _data(here: Glance, one: _Read) -> dict[str, Any]:
 
 
 def _print(here: Glance, one: _Read) -> None:
-    console = Console(width=max(Console().width, 80), file=sys.stdout)
     view = ReportView(one.found, here.mode, here.path.name, here.halted, one.tapes, one.notes)
-    with console.capture() as captured:
-        console.print(report_screen(view))
-    put_line(captured.get().rstrip("\n"))
+    put_screen(report_screen(view))

@@ -5,7 +5,6 @@ Reads the command line only: no exchange, no Redis, no key, and no LUNOMM_ varia
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from lunomm.commands.present import envelope, is_screen, put_line
+from lunomm.commands.present import envelope, is_screen, put_line, put_screen
 from lunomm.errors import UsageError
 from lunomm.options import SimulateOptions
 from lunomm.quoting.experiment import Figure, Fills, Result, Strategy, World, simulate
@@ -53,10 +52,7 @@ def run(options: SimulateOptions, *, json: bool) -> dict[str, Any]:
     if json:
         put_line(envelope("simulate", data))
     else:
-        console = Console(width=max(Console().width, 80), file=sys.stdout)
-        with console.capture() as captured:
-            console.print(simulate_screen(world, results))
-        put_line(captured.get().rstrip("\n"))
+        put_screen(simulate_screen(world, results))
     return data
 
 

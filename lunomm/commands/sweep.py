@@ -11,19 +11,16 @@ import hashlib
 import importlib
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from rich.console import Console
-
 from lunomm.backtest_options import BacktestOptions
 from lunomm.commands.backtest import PRINTED_WIDTH, backtest_notes, setup_of, write_text
 from lunomm.commands.fair_function import resolve
-from lunomm.commands.present import envelope, progress_bar, put_line, say
+from lunomm.commands.present import envelope, progress_bar, put_line, put_screen, say
 from lunomm.commands.quote import quoter_options
 from lunomm.commands.recorded_market import Recorded, load
 from lunomm.commands.sweep_table import FIGURES, Table
@@ -122,10 +119,7 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
     if json:
         put_line(envelope("backtest", data))
     else:
-        console = Console(width=max(Console().width, PRINTED_WIDTH), file=sys.stdout)
-        with console.capture() as captured:
-            console.print(sweep_screen(view))
-        put_line("\n".join(line.rstrip() for line in captured.get().rstrip("\n").splitlines()))
+        put_screen(sweep_screen(view), least=PRINTED_WIDTH, trim=True)
     return data
 
 

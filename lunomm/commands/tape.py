@@ -5,14 +5,13 @@ Reads files and the command line only: no exchange, no Redis, no key, no LUNOMM_
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
-from lunomm.commands.present import envelope, put_line
+from lunomm.commands.present import envelope, put_line, put_screen
 from lunomm.errors import UsageError
 from lunomm.tape.beside import contradictions, read_sidecar
 from lunomm.tape.lines import Sidecar
@@ -199,7 +198,4 @@ def _put(command: str, json: bool, data: dict[str, Any], screen: RenderableType)
     if json:
         put_line(envelope(command, data))
         return
-    console = Console(width=max(Console().width, 80), file=sys.stdout)
-    with console.capture() as captured:
-        console.print(screen)
-    put_line(captured.get().rstrip("\n"))
+    put_screen(screen)
