@@ -60,6 +60,18 @@ class Placed(NamedTuple):
     refusal: Refusal | None = None
 
 
+def check_order(price: int | None, lots: int, tif: TimeInForce) -> None:
+    """What no market can match.
+
+    Raises:
+        ValueError: price or lots not positive, or a resting order without a price.
+    """
+    if lots <= 0 or (price is not None and price <= 0):
+        raise ValueError(f"price {price} and lots {lots} must be positive")
+    if price is None and tif is TimeInForce.GTC:
+        raise ValueError("an order without a price cannot rest")
+
+
 class Engine:
     """One market's book and its matching.
 
@@ -195,11 +207,8 @@ class Engine:
             BookError: DUPLICATE_ID, an order of that id rests.
             ValueError: price or lots not positive, or a resting order without a price.
         """
-        if lots <= 0 or (price is not None and price <= 0):
-            raise ValueError(f"price {price} and lots {lots} must be positive")
+        check_order(price, lots, tif)
         gtc = tif is TimeInForce.GTC
-        if price is None and gtc:
-            raise ValueError("an order without a price cannot rest")
         if order_id is None:
             order_id = self.new_id()
         elif order_id in self.orders:

@@ -32,7 +32,7 @@ from lunomm.market.book import Applied, AppliedTrade, Book
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator.behaviour import Behaviour
-from lunomm.simulator.matching import Placed, Refusal, TimeInForce
+from lunomm.simulator.matching import Placed, Refusal, TimeInForce, check_order
 from lunomm.simulator.messages import Created, MarketFrame, MarketText, Trade
 from lunomm.simulator.order_ids import OrderIds
 from lunomm.simulator.queues import Resting
@@ -255,11 +255,8 @@ class PaperMarket:
             BookError: DUPLICATE_ID, an order of that id rests.
             ValueError: price or lots not positive, or a resting order without a price.
         """
-        if lots <= 0 or (price is not None and price <= 0):
-            raise ValueError(f"price {price} and lots {lots} must be positive")
+        check_order(price, lots, tif)
         gtc = tif is TimeInForce.GTC
-        if price is None and gtc:
-            raise ValueError("an order without a price cannot rest")
         if order_id is None:
             order_id = self.new_id()
         elif order_id in self.orders or order_id in self.book:
