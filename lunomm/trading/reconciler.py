@@ -18,7 +18,6 @@ from decimal import Decimal
 
 from lunomm.errors import OrderStateError
 from lunomm.market.clock import Now
-from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderState
 from lunomm.trading import report, requests
 from lunomm.trading.balances import Balances
@@ -67,7 +66,7 @@ from lunomm.trading.events import (
     TradesRead,
     UserStream,
 )
-from lunomm.trading.limits import too_much_lost
+from lunomm.trading.money import Money
 from lunomm.trading.orders import Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import Settings, Shared
@@ -111,7 +110,6 @@ class Reconciler:
         self.shared = Shared(settings, balances, restored.number, restored.halt)
         self.shared.legs = dict(legs)
         self.shared.orders = self.live
-        self.shared.wants = self._wants
         self.shared.counted = {
             name.removeprefix(COUNTED): pair for name, pair in restored.notes.items() if name.startswith(COUNTED)
         }
@@ -122,6 +120,8 @@ class Reconciler:
             for pair, (base, counter) in legs.items()
         }
         self._notes = dict(restored.notes)
+        self._money = Money(self.shared, self.desks, self._notes)
+        self.shared.wants = self._money.wants
         self._balances_chore = Chore(due_ns=now.mono_ns)
         self._account_ns: int | None = None
         self._clean: dict[str, int] = {}
@@ -188,7 +188,7 @@ class Reconciler:
             if not any(isinstance(action, Halted) for action in shared.out):
                 shared.out.append(Halted(shared.halted, now.exchange_ms))
         try:
-            self._account(now)
+            self._money.judge(now)
         except Exception as error:  # noqa: BLE001  # an exception in a check is a trip
             shared.halt(f"LIMIT_CHECK: {type(error).__name__} while judging the account: {error}", now)
         for desk in self.desks.values():
@@ -196,7 +196,7 @@ class Reconciler:
             desk.ask_trades(now)
         self._ask(now)
         self._settle_stop(now)
-        self._save_expected()
+        self._money.save()
         if (counts := shared.throttle.news()) is not None:
             shared.out.append(SaveNote("", NOTE, counts))
         self._report(now)
@@ -209,11 +209,11 @@ class Reconciler:
             self._balances_chore.done()
             self._balances_chore.want(now.mono_ns + shared.settings.balance_ns)
             for asset in shared.balances.load(event.balances, event.asked_mono_ns, now.mono_ns):
-                self._tell_balance(asset, now)
+                self._money.tell(asset, now)
         elif isinstance(event, BalanceSeen):
             seen = shared.balances.see(event.account_id, event.row_index, event.total, event.available, now.mono_ns)
             if seen is not None:
-                self._tell_balance(seen, now)
+                self._money.tell(seen, now)
             if shared.balances.gap:
                 # A row of the account's ledger was missed: what else was?
                 shared.balances.gap = False
@@ -343,20 +343,6 @@ class Reconciler:
         if event.step == requests.ASKED:
             out.append(Answer(event.request_id, event.pair, True, "journaled", now.exchange_ms))
 
-    def _wants(self, asset: str) -> dict[str, Decimal]:
-        """What each pair that trades the asset wants of it now, its resting orders included."""
-        found = {}
-        for pair, desk in self.desks.items():
-            if asset in (desk.base, desk.counter):
-                quotes = desk.wanted.last()
-                found[pair] = sum(
-                    (i.size if asset == desk.base else i.size * i.price
-                     for i in (quotes.intents if quotes is not None else ())
-                     if (i.side is Side.ASK) == (asset == desk.base)),
-                    Decimal(0),
-                )  # fmt: skip
-        return found
-
     def _stop(self, now: Now) -> None:
         self.shared.stopping = True
         for desk in self.desks.values():
@@ -381,73 +367,6 @@ class Reconciler:
             }.get(event.kind)
         if chore is not None:
             chore.failed(now.mono_ns, event.retry_after_s)
-
-    # --- the account ---
-
-    def _account(self, now: Now) -> None:
-        """Anchor what we expect to hold, open new pairs, find money that moved by other hands, judge the day's loss."""
-        balances = self.shared.balances
-        if not balances.ready:
-            return
-        for asset in sorted(balances.assets):
-            if not balances.anchored(asset):
-                held = balances.held(asset)
-                balances.anchor(asset, held.total if held else Decimal(0))
-        for desk in self.desks.values():
-            desk.open(now)
-        for asset in sorted(balances.assets):
-            self._drifted(asset, now)
-        for desk in self.desks.values():
-            desk.count_loss(now)
-        for counter, loss in sorted(self._lost().items()):
-            self.shared.halt_if(too_much_lost(loss, counter, self.shared.settings.limits), now)
-
-    def _lost(self) -> dict[str, Decimal]:
-        """Loss of the day by counter currency."""
-        lost: dict[str, Decimal] = {}
-        for desk in self.desks.values():
-            lost[desk.counter] = lost.get(desk.counter, Decimal(0)) + desk.daily.loss
-        return lost
-
-    def _drifted(self, asset: str, now: Now) -> None:
-        desks = [desk for desk in self.desks.values() if asset in (desk.base, desk.counter)]
-        if not all(desk.working.looked and desk.ledger.opened for desk in desks):
-            return
-        if any(desk.working.unbooked for desk in desks):
-            return
-        balances = self.shared.balances
-        drift = balances.drift(asset, now.mono_ns)
-        if not balances.suspect(asset):
-            return
-        # Before calling it a flow: were there trades we have not heard of? Booked now, they would count twice.
-        unread = [
-            desk.working.trades
-            for desk in desks
-            if (desk.working.trades.answered_ns or 0) < balances.still_since_ns(asset)
-        ]
-        for trades in unread:
-            trades.want(max(now.mono_ns, trades.asked_ns + SECOND))
-        if drift is None or unread:
-            return
-        desk, zero = desks[0], Decimal(0)
-        ref = f"balance-{asset}-{now.exchange_ms}"
-        base, counter = (drift, zero) if asset == desk.base else (zero, drift)
-        flow = desk.ledger.flow(ref, base, counter, now.exchange_ms)
-        if flow is not None:
-            desk.flowed(flow, now)
-
-    def _tell_balance(self, asset: str, now: Now) -> None:
-        desk = next(desk for desk in self.desks.values() if asset in (desk.base, desk.counter))
-        self.shared.tell_balance(desk.pair, self.shared.balances.balance(asset), now)
-
-    def _save_expected(self) -> None:
-        balances = self.shared.balances
-        for asset in sorted(balances.assets):
-            if balances.anchored(asset):
-                name, value = f"expected:{asset}", format(balances.expected(asset), "f")
-                if self._notes.get(name) != value:
-                    self._notes[name] = value
-                    self.shared.out.append(SaveNote("", name, value))
 
     # --- recurring reads, the end, the report ---
 
@@ -499,7 +418,7 @@ class Reconciler:
         told = any(isinstance(action, SaveUpdate | SaveFill | SaveFlow | Halted) for action in self.shared.out)
         if not told and self._account_ns is not None and now.mono_ns - self._account_ns < ACCOUNT_NS:
             return
-        lost = self._lost()
+        lost = self._money.lost()
         for desk in self.desks.values():
             account = report.account(desk, lost[desk.counter], now)
             if account is not None:

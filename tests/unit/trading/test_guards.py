@@ -66,7 +66,7 @@ def test_the_checks_are_all_there() -> None:
         "lunomm.trading.balances.Balances.bounds",
         "lunomm.trading.working.Working.lacks_money",
         "lunomm.trading.limits.DailyLoss.take",
-        "lunomm.trading.reconciler.too_much_lost",
+        "lunomm.trading.money.too_much_lost",
         "lunomm.trading.desk.Desk.count_loss",
         "lunomm.trading.wanted.Wanted.offer",
         "lunomm.trading.reference.Reference.seen",
