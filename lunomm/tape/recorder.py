@@ -227,6 +227,9 @@ class Recorder:
                 self._file.add_own(*item)
             return
         if isinstance(item, _Restart):
+            # Frames queued before the last one asked once more, of the file that it has ended since.
+            if self._file is not None and not self._full(item.recv_ns):
+                return
             self._close("the file was full")
             self._begin(item.recv_ns, "book")
             raw = snapshot_frame(item.snapshot, self._rules)

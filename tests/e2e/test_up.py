@@ -32,7 +32,8 @@ def test_it_trades_ends_flat_and_leaves_nothing(desk: Desk) -> None:
     assert told.code == 0, told.err
     report = told.last
     assert (report["fills"], Decimal(report["pnl"]["spread"])) == (data["fills"], parts[0])
-    assert report["marked"] == data["fills"] and report["notes"] == [] and len(report["tapes"]) == 1
+    # Two tapes when the exchange's midnight came in between.
+    assert report["marked"] == data["fills"] and report["notes"] == [] and len(report["tapes"]) in {1, 2}
     assert len((desk.folder / "fills.csv").read_text().splitlines()) == 1 + data["fills"]
 
 

@@ -43,7 +43,8 @@ async def test_it_halts_cancels_ours_and_leaves_what_other_hands_placed(redis_se
         ours = [o.order_id for o in (await here.open()).values() if o.client_order_id in ids]
 
         data = (await panic(here))["data"]
-        assert set(ours) <= set(data["cancelled"]) and alien not in data["cancelled"]
+        # The gateway, which listens, may have been the first to cancel.
+        assert set(data["cancelled"]) <= set(ours)
         assert [o.order_id for o in (await here.open()).values()] == [alien]
         (seen,) = glances(state_dir)
         assert "panic" in (seen.halted or "").lower()

@@ -175,6 +175,19 @@ def test_a_day_is_a_file(tmp_path: Path) -> None:
     assert [item.event.sequence for item in read_tape(second) if isinstance(item, TapeFrame)] == [9]
 
 
+def test_frames_on_their_way_to_the_thread_ask_for_no_second_new_file(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.put(snapshot(7), T0)
+    desk.put(update(8), T0 + DAY)
+    until(lambda: desk.recorder.wants_snapshot)
+    desk.put(update(9), T0 + DAY + 1)
+    desk.recorder.restart(T0 + DAY + 1, desk.book.snapshot())
+    desk.put(update(10), T0 + DAY + 2)
+    desk.recorder.close()
+    _, second = tapes(tmp_path)
+    assert [item.event.sequence for item in read_tape(second) if isinstance(item, TapeFrame)] == [9, 10]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_killed_recorder_leaves_all_but_the_last_seconds(tmp_path: Path) -> None:
     child = os.fork()
