@@ -23,6 +23,7 @@ from lunomm.views.text import UNKNOWN, age, bar, bp, column, common_decimals, nu
 
 TWO_COLUMNS = 74
 WIDE = 110
+LABELS = 11
 NEARLY = 0.8
 """Share of a limit from which its figure warns."""
 
@@ -208,7 +209,8 @@ def pair_rows(pair: Trading, now_ms: int, width: int, room: int) -> list[Rendera
         line(status_word(f"{side}: {HELD_WORDS.get(code, safe(code, 40))}", palette.WARN))
         for side, code in list(pair.held.items())[:2]
     ]
-    holdings, money, limits = _holdings(pair), _pnl(pair), _limit_rows(pair, wide=width >= WIDE)
+    room_of_limits = width // 2 - LABELS - 5 if width >= TWO_COLUMNS else width - LABELS - 1
+    holdings, money, limits = _holdings(pair), _pnl(pair), _limit_rows(pair, room_of_limits, wide=width >= WIDE)
     facts_high = max(len(holdings) + 1 + len(limits), len(money) + 1) if width >= TWO_COLUMNS else 0
     for_orders = max(room - len(held) - facts_high - 3, 2)
     orders = order_table(pair, now_ms, width, for_orders)
@@ -219,13 +221,13 @@ def pair_rows(pair: Trading, now_ms: int, width: int, room: int) -> list[Rendera
         blocks += [rule(f"{name}  fills {number(pair.account.fills if pair.account else None)}", width), *fills]
     if width >= TWO_COLUMNS:
         what: list[RenderableType] = [
-            facts(holdings, label_width=11),
+            facts(holdings, label_width=LABELS),
             line(("limits", palette.MUTED)),
-            facts(limits, label_width=11),
+            facts(limits, label_width=LABELS),
         ]
-        both = columns(stack(what), facts(money, label_width=11))
+        both = columns(stack(what), facts(money, label_width=LABELS))
         return [*blocks, rule(f"{name}  position and profit", width), both]
-    return [*blocks, rule("position and profit", width), facts([*holdings, *money, *limits], label_width=11)]
+    return [*blocks, rule("position and profit", width), facts([*holdings, *money, *limits], label_width=LABELS)]
 
 
 def _holdings(pair: Trading) -> list[Fact]:
@@ -243,7 +245,7 @@ def _holdings(pair: Trading) -> list[Fact]:
     ]
 
 
-def _limit_rows(pair: Trading, *, wide: bool) -> list[Fact]:
+def _limit_rows(pair: Trading, room: int, *, wide: bool) -> list[Fact]:
     """Each limit with how much of it is used; of a gateway that does not say so, what may be held."""
     account = pair.account
     if account is None:
@@ -251,10 +253,11 @@ def _limit_rows(pair: Trading, *, wide: bool) -> list[Fact]:
     base, counter = safe(account.base.asset, 8), safe(account.counter.asset, 8)
     if not account.limits:
         return [("position", f"at most {with_unit(account.max_position, base)} off target")]
-    return [_limit_row(use, base if use.name == "position" else counter, wide=wide) for use in account.limits[:6]]
+    return [_limit_row(use, base if use.name == "position" else counter, room, wide=wide) for use in account.limits[:6]]
 
 
-def _limit_row(use: LimitUse, unit: str, *, wide: bool) -> Fact:
+def _limit_row(use: LimitUse, unit: str, room: int, *, wide: bool) -> Fact:
+    """Share, amount used and limit; where that does not fit, the share of the limit says the same."""
     share = ratio(use.used, use.limit)
     style = palette.PLAIN if share is None or share < NEARLY else palette.WARN if share < 1 else palette.BAD
     decimals = common_decimals([use.used, use.limit]) if use.name == "position" else 0 if use.used >= 1000 else 2
@@ -265,7 +268,8 @@ def _limit_row(use: LimitUse, unit: str, *, wide: bool) -> Fact:
     if wide:
         parts.insert(0, (bar(share, 10), style))
     limit = with_unit(use.limit, unit, decimals if use.name == "position" else 0)
-    return (safe(use.name, 11), line(*parts, f"{used} of {limit}", gap=" "))
+    whole = line(*parts, f"{used} of {limit}", gap=" ")
+    return (safe(use.name, 11), whole if cell_len(whole.plain) <= room else line(*parts, f"of {limit}", gap=" "))
 
 
 def _pnl(pair: Trading) -> list[Fact]:
@@ -291,5 +295,5 @@ def _pnl(pair: Trading) -> list[Fact]:
         ("fee tier", tier),
         ("break-even", f"{bp(even)} of spread" if even > 0 else "any spread, no maker fee"),
         ("traded", f"{with_unit(account.traded_counter, counter, 2)} in {number(account.fills)} fills"),
-        ("quoted", f"{percent(account.quote_uptime)} of the time on both sides"),
+        ("both sides", f"{percent(account.quote_uptime)} of the time"),
     ]

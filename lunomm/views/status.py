@@ -83,25 +83,31 @@ def _alarm(pair: PairView, dead_gateway: bool) -> str:
     return f"GATEWAY DOWN: {count} order{'' if count == 1 else 's'} may be live"
 
 
-def _not_quoting(pair: PairView, now_ms: int) -> str:
-    """Why the quoter wants nothing at all, while the book is fine; empty when it wants something or is not heard."""
+def _not_quoting(pair: PairView, now_ms: int) -> tuple[str, str]:
+    """Why the quoter wants nothing at all, while the book is fine: a word, and what follows it (with its separator).
+
+    Apart, because the word must be seen where the reason has no room. Both empty when it wants something or is not
+    heard.
+    """
     quotes = pair.quotes
     if quotes is None or quotes.intents or pair.tick is None or pair.tick.state is not BookState.OK:
-        return ""
+        return "", ""
     if pair.quotes_age_ms is None or pair.quotes_age_ms > QUOTES_STALE_MS or _book_is_late(pair):
-        return ""
+        return "", ""
     found = {report.side.value: _why_words(report, now_ms, "for") for report in quotes.sides if report.why is not None}
-    if not found:
-        return "NO QUOTES"
     if len(set(found.values())) == 1:
-        return next(iter(found.values()))
-    return "NO QUOTES: " + ", ".join(f"{side} {why}" for side, why in found.items())
+        whole = next(iter(found.values()))
+        word = next(report.why.value for report in quotes.sides if report.why is not None)
+        return word, whole.removeprefix(word)
+    return "NO QUOTES", "".join(
+        (": " if not i else ", ") + f"{side} {why}" for i, (side, why) in enumerate(found.items())
+    )
 
 
 def _pair_line(pair: PairView, now_ms: int, dead_gateway: bool) -> str:
     tick, quotes, account = pair.tick, pair.quotes, pair.account
     decimals = price_decimals(pair)
-    state = _not_quoting(pair, now_ms) or (tick.state.value if tick is not None else "no book")
+    state = "".join(_not_quoting(pair, now_ms)) or (tick.state.value if tick is not None else "no book")
     parts = [f"{safe(pair.pair, 20)} {state}"]
     alarm = _alarm(pair, dead_gateway)
     if alarm:
@@ -159,12 +165,13 @@ def _draw(view: PipelineView, selected: int, width: int, height: int) -> Rendera
 
 
 def _heading(pair: PairView, now_ms: int, dead_gateway: bool) -> Text:
-    alarm, idle = _alarm(pair, dead_gateway), _not_quoting(pair, now_ms)
-    return heading(
+    alarm, (idle, reason) = _alarm(pair, dead_gateway), _not_quoting(pair, now_ms)
+    head = heading(
         _book_view(pair),
         status_word(idle, palette.WARN) if idle else None,
         status_word(alarm, palette.BAD) if alarm else None,
     )
+    return line(head, (reason.lstrip(": "), palette.WARN))
 
 
 def _notes(view: PipelineView, width: int) -> list[RenderableType]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from decimal import Decimal as D
 
 import msgspec
@@ -131,6 +132,17 @@ def test_the_time_to_a_fill_is_that_of_the_queue_and_says_when_the_queue_is_not_
     bid, ask = (next(row for row in rows if f"◆ {side}" in row) for side in ("BID", "ASK"))
     # e^(394/300) / 0.09 = 41 s at the front; behind 0.25 with 0.003 left: 84.3 orders of them.
     assert "58 min" in bid and "not seen" in ask and "min" not in ask
+
+
+def test_no_limit_is_cut() -> None:
+    position = LimitUse(name="position", used=D("0.02513"), limit=D("0.1"))
+    value = LimitUse(name="open value", used=D(15_000), limit=D(30_000))
+    account = msgspec.structs.replace(ACCOUNT, limits=[position, value])
+    view = GatewayView((replace(PAIR_VIEW, account=account),), stream_up=True)
+    for width in range(74, 130):
+        text = drawn(view, width)
+        assert "25 %" in text and "of 0.10000 XBT" in text and "50 %" in text and "of 30,000 MYR" in text, text
+        assert ("0.02513 of" in text) == (width >= 88), text
 
 
 def test_more_orders_than_fit_are_counted() -> None:

@@ -259,7 +259,10 @@ def test_a_quoter_that_wants_nothing_says_why(view: PipelineView) -> None:
     warm = wanting(*(SideReport(side=side, why=Why.WARMING_UP, detail=what) for side in Side))
     assert f"XBTMYR WARMING_UP: {what}  mid" in status_line(warm) and "reservation –" not in status_line(warm)
     assert "ETHMYR OK" in status_line(warm)
-    assert f"XBTMYR  300,123.5 MYR  ▲ WARMING_UP: {what}" in draw(status_screen(warm), 100)
+    # The word stands in the heading at every width, the reason where there is room.
+    head = "XBTMYR  300,123.5 MYR  ▲ WARMING_UP  spread 3 ticks 0.1 bp  age 210 ms"
+    assert f"{head}  {what}" in draw(status_screen(warm), 120)
+    assert f"{head} …" in draw(status_screen(warm), 80) and "▲ WARMING_UP" in draw(status_screen(warm), 50)
     mixed = wanting(SideReport(side=Side.BID, why=Why.NO_BALANCE), SideReport(side=Side.ASK, why=Why.MIN_SIZE))
     assert "XBTMYR NO QUOTES: BID NO_BALANCE, ASK MIN_SIZE" in status_line(mixed)
     assert "XBTMYR NO QUOTES  mid" in status_line(wanting())
@@ -273,8 +276,12 @@ def test_a_cooldown_counts_down(view: PipelineView) -> None:
     assert full.quotes
     report = SideReport(side=Side.BID, why=Why.COOLDOWN, detail="filled", next_ms=view.now_ms + 31_000)
     quotes = msgspec.structs.replace(full.quotes, intents=full.quotes.intents[1:], sides=[report])
-    text = draw(status_screen(replace(view, pairs=(replace(full, quotes=quotes),))), 80)
-    assert "our BID      COOLDOWN for 31 s: filled" in text
+    cooling = replace(view, pairs=(replace(full, quotes=quotes),))
+    assert "our BID      COOLDOWN for 31 s: filled" in draw(status_screen(cooling), 80)
+    quotes = msgspec.structs.replace(quotes, intents=[])
+    cooling = replace(view, pairs=(replace(full, quotes=quotes),))
+    assert "▲ COOLDOWN  spread 3 ticks 0.1 bp  age 210 ms  for 31 s: filled" in draw(status_screen(cooling), 100)
+    assert "XBTMYR COOLDOWN for 31 s: filled  mid" in status_line(cooling)
 
 
 def test_before_anything_was_read_it_is_starting(view: PipelineView) -> None:
