@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 from test_gateway_command import PAIR, Desk, child_of, desk, gateway, journal, process, until
 
 from lunomm.bus.channels import CONTROL, HALT, QUOTES
 from lunomm.bus.process import is_running
+from lunomm.commands import resume as command
+from lunomm.config import Common
 from lunomm.journal.glance import glances
 from lunomm.journal.request import FileRequest, request_path, write_request
 
@@ -78,6 +82,36 @@ async def test_a_halt_outlives_everything_but_a_persons_word(redis_server, state
         assert not is_running(guardian)
         assert await here.bus.get(HALT, PAIR) is None
         assert (await resume(here, PAIR, code=5))["error"]["code"] == "NOT_HALTED"
+
+
+async def test_where_the_guardian_cannot_let_go_the_word_is_left_for_the_next_gateway(
+    redis_server, state_dir, monkeypatch
+):
+    monkeypatch.setattr(command, "HEIR_S", 0.5)
+    common = Common(mode="sim", redis=redis_server.address, state_dir=state_dir, json=True)
+    async with desk(state_dir, redis_server.address) as here:
+        async with gateway(here) as one:
+            ids = await here.quote_around()
+            await until(lambda: here.has(*ids), "both orders")
+            (seen,) = glances(state_dir)
+            write_request(seen.path, FileRequest(request_id="h1", verb="halt", who="ann@host", reason="enough"))
+            await until(here.has, "flat")
+            os.kill(guardian := child_of(one.pid), signal.SIGSTOP)
+            one.kill()
+            await one.wait()
+        try:
+            left = await command.run(common, PAIR, reason="all is well")
+            assert left is not None
+            assert (left["resumed"], left["by"]) == (False, command.LATER)
+            assert glances(state_dir)[0].halted is not None, "nobody has taken it yet"
+        finally:
+            os.kill(guardian, signal.SIGCONT)
+        async with gateway(here):
+            ids = await here.quote_around()
+            await until(lambda: here.has(*ids), "orders of the next gateway")
+            assert not request_path(seen.path).exists()
+            (ended,) = journal(state_dir).execute("SELECT ended_by FROM halts").fetchall()
+            assert "all is well" in ended[0]
 
 
 @pytest.mark.parametrize("reason", ["two\nlines", "x" * 121])
