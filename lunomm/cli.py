@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import typer
 
-from lunomm import __version__, cli_backtest, cli_explain, cli_market, cli_operator, cli_research, cli_tape
+from lunomm import __version__, cli_backtest, cli_doctor, cli_explain, cli_market, cli_operator, cli_research, cli_tape
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.bus.room import check_room
@@ -364,6 +364,7 @@ def down(force: o.Force = False, json: o.Json = False, debug: o.Debug = False) -
     _run("down", common, force=force)
 
 
+app.add_typer(cli_doctor.app)
 app.add_typer(cli_market.app)
 app.add_typer(cli_operator.app)
 app.add_typer(cli_backtest.app)
@@ -452,7 +453,8 @@ def run(argv: Sequence[str]) -> int:
 
 def _commands() -> list[str]:
     parts = (
-        app, cli_market.app, cli_operator.app, cli_backtest.app, cli_research.app, cli_explain.app, cli_tape.app,
+        app, cli_doctor.app, cli_market.app, cli_operator.app, cli_backtest.app, cli_research.app, cli_explain.app,
+        cli_tape.app,
     )  # fmt: skip
     known = [info for part in parts for info in part.registered_commands]
     groups = [group.name for part in parts for group in part.registered_groups if isinstance(group.name, str)]

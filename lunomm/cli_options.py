@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from lunomm import numbers
+from lunomm.errors import UsageError
 
 T = TypeVar("T")
 
@@ -181,3 +182,27 @@ SessionJournal = Annotated[
 SessionTapes = Annotated[
     list[Path] | None, typer.Option("--tape", metavar="FILE", help="recordings [default: those found; may be repeated]")
 ]
+
+
+def variables() -> dict[str, Callable[[str], object] | None]:
+    """Every LUNOMM_* variable of an option above, and what reads its text (None: any text will do).
+
+    The readers raise UsageError.
+    """
+    found: dict[str, Callable[[str], object] | None] = {}
+    for option in globals().values():
+        for info in getattr(option, "__metadata__", ()):
+            variable = getattr(info, "envvar", None)
+            if isinstance(variable, str):
+                found[variable] = None if info.parser is None else _said(info.parser)
+    return found
+
+
+def _said(parser: Callable[[str], object]) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            return parser(text)
+        except typer.BadParameter as error:
+            raise UsageError(error.message) from error
+
+    return read

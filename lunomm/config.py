@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lunomm.dotenv_file import exposed, read_dotenv
 from lunomm.errors import ConfigError, UsageError
@@ -56,10 +57,12 @@ __all__ = [
     "read_common",
     "read_dotenv",
     "read_emergency",
+    "read_redis",
     "require_bus_key",
     "require_live",
     "require_mode_of",
     "show",
+    "sources",
     "supervised_environment",
     "upstream_key",
     "upstream_place",
@@ -75,6 +78,12 @@ ARGUMENTS_ONLY = "LUNOMM_ARGUMENTS_ONLY"
 
 _SERVICES = ("LUNOMM_REDIS_URL", "LUNOMM_REDIS_SERVER", "LUNOMM_STATE_DIR")
 """LUNOMM_* names that are addresses and folders rather than options: they hold for children too."""
+
+VARIABLES = (*_SERVICES, BUS_KEY, "LUNOMM_PAIR", SUPERVISED, ARGUMENTS_ONLY)
+"""LUNOMM_* names that are no option's."""
+
+_FROM_DOTENV: Final[set[str]] = set()
+"""Names that stand in this process's environment only because `export_options` put them there."""
 
 _PAIR = re.compile(r"[A-Z0-9]{5,12}", re.ASCII)
 _COUNTERPARTS = {"BTC": "XBT"}
@@ -103,6 +112,21 @@ def export_options(env: Mapping[str, str]) -> None:
     for name, value in env.items():
         if name.startswith("LUNOMM_") and not os.environ.get(name, "").strip():
             os.environ[name] = value
+            _FROM_DOTENV.add(name)
+
+
+def sources(folder: Path | None = None) -> dict[str, str]:
+    """Every name of ours that is set, and where: ``environment`` or, of ``folder`` (the working one), ``.env``.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    prefixes = ("LUNOMM_", "LUNO_", "REDIS_")
+    found = dict.fromkeys(read_dotenv((folder or Path.cwd()) / ".env"), ".env")
+    found |= dict.fromkeys(
+        (n for n, text in os.environ.items() if text.strip() and n not in _FROM_DOTENV), "environment"
+    )
+    return {name: place for name, place in sorted(found.items()) if name.startswith(prefixes)}
 
 
 def upstream_key(key: ApiKey | None) -> dict[str, str]:

@@ -45,11 +45,28 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
         from lunomm.commands.sweep import run as sweep
 
         return sweep(options, json=json)
+    view = judged(options, bar=not json)
+    if options.html is not None:
+        write_text(options.html, backtest_html(view), "--html")
+    data = backtest_data(view)
+    if json:
+        put_line(envelope("backtest", data))
+    else:
+        put_screen(backtest_screen(view), least=PRINTED_WIDTH, trim=True)
+    return data
+
+
+def judged(options: BacktestOptions, *, bar: bool) -> BacktestView:
+    """One run, and all that is said of it. bar: draw how far it is, in a terminal.
+
+    Raises:
+        UsageError: as :func:`run`.
+    """
     price = resolve(options.quote.fair_price)
     market = load(options.tapes, options.pair)
     setup = setup_of(options, market)
     total = market.decoded.frames
-    show = progress_bar(f"backtest {market.rules.pair}", total, shown=not json)
+    show = progress_bar(f"backtest {market.rules.pair}", total, shown=bar)
     try:
         outcome = run_trial(
             market.rules,
@@ -61,15 +78,7 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
         )
     finally:
         show(total)
-    view = _view(options, market, setup, outcome)
-    if options.html is not None:
-        write_text(options.html, backtest_html(view), "--html")
-    data = backtest_data(view)
-    if json:
-        put_line(envelope("backtest", data))
-    else:
-        put_screen(backtest_screen(view), least=PRINTED_WIDTH, trim=True)
-    return data
+    return _view(options, market, setup, outcome)
 
 
 def setup_of(options: BacktestOptions, market: Recorded) -> Setup:

@@ -55,9 +55,12 @@ def printed_width(least: int = LEAST_WIDTH) -> int:
     return max(Console().width, least)
 
 
-def put_screen(screen: RenderableType, *, least: int = LEAST_WIDTH, trim: bool = False) -> None:
-    """Print a view once. trim: without the blanks at the ends of its lines."""
-    console = Console(width=printed_width(least), file=sys.stdout)
+def put_screen(
+    screen: RenderableType, *, least: int = LEAST_WIDTH, trim: bool = False, height: int | None = None
+) -> None:
+    """Print a view once. trim: without the blanks at the ends of its lines. height: rows it may take at most, where it
+    would else fit itself to the terminal's."""
+    console = Console(width=printed_width(least), height=height, file=sys.stdout)
     with console.capture() as captured:
         console.print(screen)
     text = captured.get().rstrip("\n")

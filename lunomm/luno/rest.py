@@ -29,6 +29,9 @@ PLACE_PATIENCE_S = 1.0
 MAX_TTL_MS = 10_000
 PAGE = 1000
 NO_PERMISSION = "ErrInsufficientPerms"
+NO_SUCH_ORDER = "BXNOSUCHORDER"
+"""Like an order's id in form only."""
+
 PASSES = 4
 
 _CLIENT_ID = re.compile(r"[0-9A-Za-z_;,.\-]{1,255}", re.ASCII)
@@ -204,6 +207,19 @@ class LunoRest:
             await self._http.get("/api/1/withdrawals", wire.Withdrawals, {}, private=True)
         except CredentialsError as error:
             return False if NO_PERMISSION in str(error) else None
+        except ExchangeError:
+            return None
+        return True
+
+    async def may_trade(self) -> bool | None:
+        """Whether the key may create and cancel orders; None when that cannot be told. Asks to cancel an order that
+        does not exist: it changes nothing, and only a key without the permission is refused for it."""
+        try:
+            await self.stop_order(NO_SUCH_ORDER)
+        except CredentialsError as error:
+            return False if NO_PERMISSION in str(error) else None
+        except OrderRejected:
+            return True
         except ExchangeError:
             return None
         return True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lunomm import config
+from lunomm import cli_options, config
 from lunomm.config import (
     BookOptions,
     CalibrateOptions,
@@ -309,3 +310,21 @@ def test_a_bus_on_another_machine_is_sealed() -> None:
     sealed = read_common({**away, "LUNOMM_BUS_KEY": "canary-0123456789"})
     config.require_bus_key(sealed)
     assert sealed.redis.bus_key == "canary-0123456789" and "canary" not in repr(sealed)
+
+
+def test_where_each_setting_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `export_options` put into the environment still came from the file."""
+    (tmp_path / ".env").write_text("LUNOMM_GAMMA=2\nREDIS_HOST=h\nLUNOMM_ETA=-1\nOTHER=1\n")
+    monkeypatch.setenv("LUNOMM_ETA", "-2")
+    monkeypatch.setenv("LUNOMM_GAMMA", "")
+    monkeypatch.setattr(config, "_FROM_DOTENV", set())
+    config.export_options(environment(tmp_path))
+    assert config.sources(tmp_path) == {"LUNOMM_ETA": "environment", "LUNOMM_GAMMA": ".env", "REDIS_HOST": ".env"}
+
+
+def test_every_name_that_is_read_is_known() -> None:
+    """Else doctor would call a setting of ours a typing error."""
+    source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "lunomm").rglob("*.py"))
+    spelled = set(re.findall(r'"(LUNOMM_[A-Z_]*[A-Z])"', source))
+    known = {*cli_options.variables(), *config.VARIABLES}
+    assert spelled - known == set() and {"LUNOMM_GAMMA", "LUNOMM_MODE"} <= known

@@ -19,6 +19,7 @@ RANKS = {
     "luno": 4,
     "options": 4,
     "numbers": 0,
+    "checks": 5,
     "settable": 5,
     "backtest_options": 5,
     "dotenv_file": 4,
@@ -34,6 +35,7 @@ RANKS = {
     "cli_options": 8,
     "cli_errors": 8,
     "cli_narrowed": 8,
+    "cli_doctor": 9,
     "cli_market": 9,
     "cli_operator": 9,
     "cli_backtest": 9,
@@ -48,7 +50,7 @@ RANKS = {
 
 FORBIDDEN_PAIRS = {("views", "bus"), ("views", "commands"), ("market", "quoting"), ("quoting", "trading")}
 
-PURE_FOLDERS = ("market", "quoting", "trading")
+PURE_FOLDERS = ("market", "quoting", "trading", "checks")
 PURE_MODULES = (
     "tape/backtest.py",
     "tape/lane.py",
@@ -95,7 +97,8 @@ IMPURE = {
 }  # fmt: skip
 
 LIGHT = (
-    "cli.py", "cli_market.py", "cli_operator.py", "cli_backtest.py", "cli_research.py", "cli_explain.py", "cli_tape.py",
+    "cli.py", "cli_doctor.py", "cli_market.py", "cli_operator.py", "cli_backtest.py", "cli_research.py",
+    "cli_explain.py", "cli_tape.py",
     "cli_options.py", "cli_errors.py", "cli_narrowed.py", "config.py", "options.py", "backtest_options.py",
     "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
