@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything from one place. Without an argument: set up what is missing, then run the pipeline on a simulated Luno.
 #   bash scripts.sh [PAIR...] [options of `lunomm up`]
-#   bash scripts.sh setup | test | lint | types | soak | bench | compat | down | lock | help
+#   bash scripts.sh setup | test | lint | types | soak | bench | screens | compat | down | lock | help
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="$root/.venv"
@@ -178,6 +178,7 @@ bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
 bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
+bash scripts.sh screens text         make the stored pictures of every screen anew (tests/unit/views/screens)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh compat dask          a sweep on a Dask cluster of this machine gives the table of a local one
 bash scripts.sh compat hftbacktest   our paper fills against hftbacktest's on a recording (tests/compat/README.md)
@@ -229,6 +230,15 @@ case "${1:-}" in
         shift
         setup all
         exec "$python" "$root/tests/benchmarks" "$@"
+        ;;
+    screens)
+        setup all
+        cd "$root"
+        if [[ "${2:-}" == text ]]; then
+            exec "$python" tests/unit/views/test_screens.py
+        fi
+        say "screens: say which: text"
+        exit 2
         ;;
     compat)
         which="${2:-}"

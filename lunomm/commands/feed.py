@@ -253,6 +253,7 @@ class Feed:
             note=self.note or (self.recorder.trouble if self.recorder is not None else ""),
             audit_note=self.audit_note,
             recording=self.recorder is not None and not self.recorder.trouble,
+            now_ms=self.venue.clock.exchange_ms(),
         )
 
     async def warm(self) -> None:

@@ -9,20 +9,32 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from rich.console import Console, RenderableType
-from rich.live import Live
+from rich.console import Console, ConsoleDimensions, RenderableType
+from rich.control import Control
+from rich.segment import Segment, Segments
 
 LINE_S = 5.0
 JSON_S = 1.0
-FRAMES_PER_S = 5.0
+FRAMES_PER_S = 4.0
+REPAINT_S = 5.0
+"""How long a stray character on the screen (another program's, a terminal's own) may stay."""
+
+_unsaid: deque[str] | None = None
+"""Lines to say when the live screen is gone; None while there is none."""
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
+    """One line on stderr; while a live screen is up, when it is gone: there it would be painted over unread."""
+    if _unsaid is not None:
+        _unsaid.append(text)
+        return
     try:
         sys.stderr.write(f"lunomm: {text}\n")
         sys.stderr.flush()
@@ -103,6 +115,47 @@ def progress_bar(label: str, total: int, *, shown: bool) -> Callable[[int], None
     return show
 
 
+@contextmanager
+def whole_screen(console: Console) -> Iterator[None]:
+    """The terminal's other screen without a cursor; what was said meanwhile is said once the usual one is back."""
+    global _unsaid
+    _unsaid = deque(maxlen=20)
+    try:
+        with console.screen(hide_cursor=True):
+            yield
+    finally:
+        lines, _unsaid = _unsaid, None
+        for text in lines:
+            say(text)
+
+
+class Painter:
+    """Frames on a whole screen: one write each, of the rows that differ from what is there. Nothing is ever erased
+    first, which is what flickers.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._there: list[list[Segment]] = []
+        self._size: ConsoleDimensions | None = None
+        self._whole_s = 0.0
+
+    def paint(self, screen: RenderableType) -> None:
+        console, size, now_s = self._console, self._console.size, time.monotonic()
+        if size != self._size or now_s - self._whole_s > REPAINT_S:
+            self._there, self._size, self._whole_s = [], size, now_s
+        options = console.options.update_dimensions(size.width, size.height)
+        rows = [Segment.adjust_line_length(row, size.width) for row in console.render_lines(screen, options)]
+        rows += [[Segment(" " * size.width)]] * (size.height - len(rows))
+        changed: list[Segment] = []
+        for at, row in enumerate(rows[: size.height]):
+            if at >= len(self._there) or row != self._there[at]:
+                changed += [Control.move_to(0, at).segment, *row]
+        self._there = rows
+        if changed:
+            console.print(Segments(changed), end="", soft_wrap=True)
+
+
 class Presenter:
     """Shows one command until it stops.
 
@@ -147,12 +200,12 @@ class Presenter:
             await _pause(stop, every_s)
 
     async def _screen(self, console: Console) -> None:
-        # Drawn from this loop, not from rich's thread: the render callbacks read state of the loop.
         # It stays up, until cancelled, while the command ends (a gateway cancels and verifies): the screen shows that.
         self._was_screen = True
-        with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
+        painter = Painter(console)
+        with whole_screen(console):
             while True:
-                live.update(self._render(), refresh=True)
+                painter.paint(self._render())
                 await asyncio.sleep(1 / FRAMES_PER_S)
 
     def finish(self) -> None:

@@ -152,6 +152,7 @@ class Player:
             trades=tuple(self._trades),
             resyncs=self.gaps,
             note=self.note,
+            now_ms=self._now.exchange_ms,
         )
 
     def data(self) -> dict[str, Any]:

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from lunomm.market.records import BookState, Level, OwnOrder, TakerOrder, Tick
+from lunomm.market.records import OwnOrder, TakerOrder, Tick
 from lunomm.market.rules import PairRules, Side
 from lunomm.views import palette
 from lunomm.views.calibrate import estimate_facts
+from lunomm.views.ladder import STALE_MS, fine, is_stale, ladder, price_decimals, ratio, spread_words
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, bar, bp, column, common_decimals, number, safe, sparkline, with_unit
+from lunomm.views.table import Column, table
+from lunomm.views.text import (
+    UNKNOWN,
+    age,
+    aligned,
+    as_float,
+    bar,
+    bp,
+    column,
+    common_decimals,
+    number,
+    percent,
+    safe,
+    sparkline,
+    with_unit,
+)
 
-NOTES = 60
-"""Width of the ladder from which it says where our own orders stand, in NOTE_WIDTH more columns."""
-NOTE_WIDTH = 26
 NARROW = 60
 """Columns below which only the ladder is drawn."""
-STALE_MS = 10_000.0
-"""Silence of the stream after which figures are drawn as stale (design 4)."""
+LABELS = 12
+SPARKS = 120
+"""Cells of the mid's path, a second each."""
+LEAST_TAKERS = 3
+"""Rows below which taker orders, with their titles, are not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,7 @@ class BookView:
     tick: the newest, None before the first. mids: recent ones a second apart, oldest first. trades: newest last.
     source: where the frames come from. note: one line of ours worth reading (why the book resynced, a tape's end).
     audit_note: why the book is not being compared with the venue's list. recording: whether a tape is written.
+    now_ms: the exchange's clock, for the ages of trades; None where it is not known.
     """
 
     pair: str
@@ -45,10 +61,11 @@ class BookView:
     note: str = ""
     audit_note: str = ""
     recording: bool = False
+    now_ms: int | None = None
 
 
 def book_screen(views: Sequence[BookView]) -> Sized:
-    """One pair: its whole book. Several: a line each, then the first pair's book."""
+    """One pair: its whole book. Several: a row each, then the first pair's book."""
     return Sized(lambda width, height: _draw(tuple(views), width, height))
 
 
@@ -57,14 +74,14 @@ def book_line(view: BookView) -> str:
     pair, tick = safe(view.pair, 20), view.tick
     if tick is None:
         return f"{pair}  waiting for the first frame  {safe(view.note, 100)}".rstrip()
-    estimates = tick.estimates
-    decimals = _price_decimals(view)
+    estimates, share = tick.estimates, _relative_spread(tick)
+    decimals = price_decimals(tick, view.rules)
     return "  ".join(
         part
         for part in (
             f"{pair}  {tick.state.value}  mid {number(tick.mid_price, decimals + 1)}",
             f"bid {number(tick.best_bid, decimals)}  ask {number(tick.best_ask, decimals)}",
-            f"spread {bp(_relative_spread(tick))}",
+            f"spread {bp(share, fine(share))}",
             f"sigma {with_unit(tick.volatility_daily_pct, '% a day', 2)}",
             f"kappa {estimates.verdict.value} n {estimates.sample}",
             f"sequence {tick.sequence if tick.sequence is not None else UNKNOWN}",
@@ -90,125 +107,148 @@ def heading(view: BookView, state: Text | None = None, alarm: Text | None = None
             (safe(view.note, 100), palette.MUTED),
         )
     counter = safe(view.rules.counter, 8) if view.rules is not None else ""
+    stale = is_stale(tick)
     return line(
         (safe(view.pair, 20), palette.STRONG),
         first,
-        (with_unit(tick.mid_price, counter, _price_decimals(view, half=True)), palette.STRONG),
+        (
+            with_unit(tick.mid_price, counter, price_decimals(tick, view.rules, half=True)),
+            palette.MUTED if stale else palette.STRONG,
+        ),
         state if state is not None else status_word(tick.state.value, palette.state_style(tick.state)),
         f"spread {spread_words(tick, view.rules)}",
         _age_text(tick.stream_age_ms),
+        (palette.GOOD_MARK + " recording", palette.BAD) if view.recording else "",
         (safe(view.source, 60), palette.MUTED),
     )
 
 
-def spread_words(tick: Tick, rules: PairRules | None) -> str:
-    """The spread in ticks (where the tick is known) and basis points."""
-    if tick.spread is None:
-        return UNKNOWN
-    relative = bp(_relative_spread(tick))
-    if rules is None:
-        return relative
-    ticks = ratio(tick.spread, rules.tick_size)
-    return relative if ticks is None else f"{number(ticks, 0)} tick{'' if ticks == 1 else 's'} {relative}"
-
-
-def ratio(part: Decimal | None, whole: Decimal | None) -> float | None:
-    """``part / whole`` for drawing; None unless both are plain numbers and ``whole`` is positive."""
-    if part is None or whole is None or not (part.is_finite() and whole.is_finite()) or whole <= 0:
-        return None
-    return float(part / whole) if abs(part.adjusted() - whole.adjusted()) < 300 else None
-
-
-def _sound(levels: Sequence[Level]) -> list[Level]:
-    """Levels that can be compared and drawn: a message from outside may hold NaN."""
-    return [level for level in levels if level.price.is_finite() and level.volume.is_finite()]
+# --- drawing -------------------------------------------------------------------------------------------------------
 
 
 def _draw(views: tuple[BookView, ...], width: int, height: int) -> RenderableType:
     if not views:
         return Text("no pair")
-    top: list[RenderableType] = [heading(view) for view in views[: max(height // 3, 1)]]
     view = views[0]
-    body_height = height - len(top) - 2
+    top: list[RenderableType] = [heading(view)] if len(views) == 1 else _pair_rows(views, width, max(height // 3, 2))
+    if view.tick is not None and view.tick.reason:
+        top.append(line((f"{safe(view.pair, 20)}: {safe(view.tick.reason, 160)}", palette.WARN)))
+    foot: list[RenderableType] = [line((_counters(view), palette.MUTED))] if view.tick is not None else []
+    if view.note:
+        foot.append(line((safe(view.note, 200), palette.WARN)))
     title = safe(view.pair, 20) if len(views) > 1 else ""
-    footer = line((safe(view.note, 200), palette.WARN)) if view.note else line((_counters(view), palette.MUTED))
-    return stack([*top, rule(title, width), _body(view, width, body_height), footer])
+    body_height = height - len(top) - 1 - len(foot)
+    return stack([*top, rule(title, width), _body(view, width, body_height), *foot])
+
+
+def _pair_rows(views: tuple[BookView, ...], width: int, most: int) -> list[RenderableType]:
+    """A row a pair, the first pair first, then those in trouble: they are never the ones left out."""
+    rest = sorted(views[1:], key=lambda view: view.tick is not None and palette.is_good(view.tick.state))
+    shown = [views[0], *rest][: most - 1]
+    known = [view.tick for view in shown]
+    spreads = [None if tick is None else _relative_spread(tick) for tick in known]
+    decimals = [price_decimals(view.tick, view.rules, half=True) for view in shown]
+    mids = [number(tick.mid_price if tick else None, places) for tick, places in zip(known, decimals, strict=True)]
+    rows = table(
+        [
+            Column("pair", [Text(safe(view.pair, 12), palette.STRONG) for view in shown]),
+            Column("mid", aligned(mids), right=True),
+            Column("", [safe(view.rules.counter, 6) if view.rules else "" for view in shown], rank=2),
+            Column("state", [_state_word(tick) for tick in known]),
+            Column("spread", aligned([bp(share, fine(share)) for share in spreads]), rank=1, right=True),
+            Column("ticks", [_ticks(view) for view in shown], rank=2, right=True),
+            Column("σ a day", column_percent(known), rank=4, right=True),
+            Column("κ", [_verdict_word(tick) for tick in known], rank=3),
+            Column("bid side", [percent(tick.order_imbalance if tick else None, 0) for tick in known], 7, right=True),
+            Column("frames/s", [number(view.frames_per_s, 1) for view in shown], rank=5, right=True),
+            Column("drift", [_drift(tick) for tick in known], rank=6, right=True),
+            Column("age", [age(tick.stream_age_ms if tick else None) for tick in known], right=True),
+            Column("", [safe(view.note, 60) for view in shown], rank=8, prose=True),
+        ],
+        width,
+    )
+    hidden = len(views) - len(shown)
+    return [*rows, line((f"and {hidden} more", palette.MUTED))] if hidden else rows
+
+
+def _state_word(tick: Tick | None) -> Text:
+    if tick is None:
+        return status_word("WAITING", palette.WARN)
+    return status_word(tick.state.value, palette.state_style(tick.state))
+
+
+def _verdict_word(tick: Tick | None) -> Text:
+    if tick is None:
+        return Text(UNKNOWN)
+    return status_word(tick.estimates.verdict.value, palette.verdict_style(tick.estimates.verdict))
+
+
+def column_percent(ticks: Sequence[Tick | None]) -> list[str]:
+    return aligned([with_unit(tick.volatility_daily_pct if tick else None, "%", 2) for tick in ticks])
+
+
+def _ticks(view: BookView) -> str:
+    spread = view.tick.spread if view.tick is not None else None
+    return number(ratio(spread, view.rules.tick_size) if view.rules is not None else None, 0)
+
+
+def _drift(tick: Tick | None) -> str:
+    return percent(tick.audit.drift if tick is not None and tick.audit is not None else None, 1)
 
 
 def _body(view: BookView, width: int, height: int) -> RenderableType:
-    if view.tick is None:
+    tick = view.tick
+    if tick is None:
         return Text("waiting for the first frame", palette.MUTED)
-    rows = max((height - 1) // 2, 1)
     if width < NARROW:
-        return ladder(view, rows, width)
+        return ladder(tick, view.rules, height, width)
     left = min(max(width // 2, 36), 78)
     right = width - left - 3
-    side = facts(_fact_rows(view, right)[:height], label_width=12)
-    extras = _extras(view, right, height - len(_fact_rows(view, right)))
-    return columns(ladder(view, rows, left), stack([side, *extras]), widths=(left, right))
+    rows = _fact_rows(view, tick, right)[:height]
+    side: list[RenderableType] = [facts(_faded(rows) if is_stale(tick) else rows, label_width=LABELS)]
+    side += _path(view, right, height - len(rows))
+    side += _takers(view, right, height - len(rows) - len(side) + 1)
+    return columns(ladder(tick, view.rules, height, left), stack(side), widths=(left, right))
 
 
-def ladder(view: BookView, rows: int, width: int) -> RenderableType:
-    """Asks above bids around the spread, each level with a bar of its volume and our own orders marked."""
-    tick = view.tick
-    assert tick is not None
-    asks, bids = _sound(tick.asks[:rows])[::-1], _sound(tick.bids[:rows])
-    shown = [*asks, *bids]
-    prices = column([level.price for level in shown], _price_decimals(view))
-    volumes = column([level.volume for level in shown], common_decimals((row.volume for row in shown), 6))
-    most = max((level.volume for level in shown), default=Decimal(0))
-    own: dict[tuple[Side, Decimal], list[OwnOrder]] = {}
-    for order in tick.own:
-        own.setdefault((order.side, order.price), []).append(order)
-    figures = len(prices[0]) + len(volumes[0]) if shown else 0
-    notes = width >= NOTES
-    bar_width = max(width - figures - 8 - (NOTE_WIDTH if notes else 0), 3)
-    stale = tick.state in (BookState.STALE, BookState.RESYNC)
-    drawn: list[RenderableType] = []
-    for index, level in enumerate(shown):
-        side = Side.ASK if index < len(asks) else Side.BID
-        style = palette.MUTED if stale else palette.side_style(side)
-        ours = own.get((side, level.price), [])
-        row = Text(palette.OWN_MARK if ours else " ", palette.OWN, no_wrap=True, overflow="ellipsis")
-        row.append(f" {side.value} ", style)
-        row.append(f"{prices[index]} ", palette.OWN if ours else style)
-        row.append(f"{volumes[index]} ", palette.MUTED if stale else palette.PLAIN)
-        row.append(bar(ratio(level.volume, most), bar_width), style)
-        if ours and notes:
-            row.append(f" {_place(ours[0])}", palette.OWN)
-        drawn.append(row)
-    drawn.insert(len(asks), Text(f"      {spread_words(tick, view.rules)}", palette.MUTED, no_wrap=True))
-    if not asks or not bids:
-        missing = "no bids, no asks" if not shown else "no asks" if not asks else "no bids"
-        drawn.insert(0 if bids else len(drawn), Text(f"      {missing}", palette.WARN))
-    return stack(drawn)
-
-
-def _place(order: OwnOrder) -> str:
-    ahead = f"{number(order.orders_ahead)} ahead" if order.orders_ahead else "first"
-    return f"ours {number(order.volume)} {ahead}"
-
-
-def _fact_rows(view: BookView, width: int) -> list[Fact]:
-    tick = view.tick
-    assert tick is not None
-    half = _price_decimals(view, half=True)
-    imbalance = tick.order_imbalance
-    words = f"{number(None if imbalance is None else imbalance * 100, 0)} % bid" if imbalance is not None else UNKNOWN
-    rows: list[Fact] = [
-        ("mid", number(tick.mid_price, half)),
-        ("weighted mid", number(tick.weighted_mid, half)),
-        *([] if tick.micro_price is None else [("micro-price", number(tick.micro_price, half))]),
-        ("VAMP", number(tick.vamp, half)),
-        ("imbalance", line((bar(imbalance, 10), palette.BID), words, gap=" ")),
+def _fact_rows(view: BookView, tick: Tick, width: int) -> list[Fact]:
+    half = price_decimals(tick, view.rules, half=True)
+    counter = safe(view.rules.counter, 8) if view.rules is not None else ""
+    prices = [
+        ("mid", tick.mid_price),
+        ("weighted mid", tick.weighted_mid),
+        *([] if tick.micro_price is None else [("micro-price", tick.micro_price)]),
+        ("VAMP", tick.vamp),
     ]
-    rows += estimate_facts(tick.estimates, _float(tick.mid_price), wide=width >= 40)
+    figures = column([price for _, price in prices], half)
+    rows: list[Fact] = [
+        (name, f"{figure} {counter}".rstrip() if price is not None else figure)
+        for (name, price), figure in zip(prices, figures, strict=True)
+    ]
+    imbalance = tick.order_imbalance
+    words = UNKNOWN if imbalance is None else f"{number(imbalance * 100, 0)} % bid"
+    rows.append(("imbalance", line((bar(imbalance, 10), palette.BID), words, gap=" ")))
+    rows += estimate_facts(tick.estimates, as_float(tick.mid_price), wide=width >= 40)[:-1]
+    rows.append(("ready", _ready(tick)))
     rows += [
         ("trades", with_unit(tick.trades_per_minute, "/min", 1)),
         ("orders", f"{number(tick.orders)} in {number(tick.levels)} levels"),
     ]
     rows += [_own_row(order) for order in tick.own[:4]]
     return rows
+
+
+def _ready(tick: Tick) -> Text:
+    """Whether σ and κ can be quoted from, and why not."""
+    estimates = tick.estimates
+    source = estimates.sigma_source
+    sigma = palette.GOOD if tick.volatility_ready or source == "live" else palette.WARN if source else palette.BAD
+    verdict = f"κ {estimates.verdict.value} n={number(estimates.sample)}"
+    return line(
+        status_word(f"σ {safe(source or 'none', 8)}", sigma),
+        status_word(verdict, palette.verdict_style(estimates.verdict)),
+        (safe(estimates.reason, 80), palette.MUTED),
+    )
 
 
 def _own_row(order: OwnOrder) -> Fact:
@@ -220,39 +260,78 @@ def _own_row(order: OwnOrder) -> Fact:
     )
 
 
-def _extras(view: BookView, width: int, height: int) -> list[RenderableType]:
-    """What fits below the facts: the mid's path, then the newest taker orders."""
-    blocks: list[RenderableType] = []
-    spark = sparkline(view.mids, min(width - 14, 120))
-    if spark and height >= 1:
-        blocks.append(facts([("last minutes", spark)], label_width=12))
-        height -= 1
-    if view.trades and height >= 2:
-        blocks.append(rule("taker orders", width))
-        newest = view.trades[-(height - 1) :][::-1]
-        prices = column([trade.deepest for trade in newest], _price_decimals(view))
-        volumes = column([trade.volume for trade in newest], common_decimals(trade.volume for trade in newest))
-        for trade, price, volume in zip(newest, prices, volumes, strict=True):
-            verb = "bought" if trade.side is Side.BID else "sold  "
-            ours = (f"{palette.OWN_MARK} ours", palette.OWN) if trade.own_only else ""
-            blocks.append(line((verb, palette.side_style(trade.side)), volume, f"to {price}", ours, gap=" "))
-    return blocks
+def _faded(rows: Sequence[Fact]) -> list[Fact]:
+    """Figures of a book that may be another by now."""
+    return [(row[0], row[1].plain if isinstance(row[1], Text) else row[1], palette.MUTED) for row in rows]
+
+
+def _path(view: BookView, width: int, height: int) -> list[RenderableType]:
+    """The mid's path over the last seconds, with where it was lowest and highest; two rows or none."""
+    shown = view.mids[-min(max(width - LABELS - 1, 0), SPARKS) :]
+    spark = sparkline(shown, len(shown))
+    if not spark or height < 2:
+        return []
+    known = [mid for mid in shown if mid is not None]
+    half = price_decimals(view.tick, view.rules, half=True)
+    words = f"{number(min(known), half)} to {number(max(known), half)}"
+    return [facts([(f"mid, {age(len(shown) * 1000)}", spark), ("", words, palette.MUTED)], label_width=LABELS)]
+
+
+def _takers(view: BookView, width: int, height: int) -> list[RenderableType]:
+    """The newest taker orders: what they took, how deep they reached, how long ago."""
+    if not view.trades or height < LEAST_TAKERS:
+        return []
+    newest = view.trades[-(height - 2) :][::-1]
+    base, counter = ("", "") if view.rules is None else (safe(view.rules.base, 6), safe(view.rules.counter, 6))
+    verbs = ["bought" if trade.side is Side.BID else "sold" for trade in newest]
+    ages = ["" if view.now_ms is None else f"{age(view.now_ms - trade.exchange_ms)} ago" for trade in newest]
+    return [
+        rule("last taker orders", width),
+        *table(
+            [
+                Column(
+                    "took",
+                    [Text(verb, palette.side_style(t.side)) for verb, t in zip(verbs, newest, strict=True)],
+                ),
+                Column(base, column([t.volume for t in newest], common_decimals(t.volume for t in newest)), right=True),
+                Column(
+                    f"to {counter}".rstrip(),
+                    column([t.deepest for t in newest], price_decimals(view.tick, view.rules)),
+                    right=True,
+                ),
+                Column("off mid", aligned([_off(t) for t in newest]), rank=2, right=True),
+                Column("", ages, rank=1, right=True),
+                Column("", [Text(f"{palette.OWN_MARK} ours", palette.OWN) if t.own_only else "" for t in newest]),
+            ],
+            width,
+        ),
+    ]
+
+
+def _off(trade: TakerOrder) -> str:
+    """How far from the mid before it a taker order reached."""
+    deepest = as_float(trade.deepest)
+    return UNKNOWN if deepest is None or not trade.mid else bp(deepest / trade.mid - 1, sign=True)
 
 
 def _counters(view: BookView) -> str:
+    """What the stream does; the sooner said, the less room it needs to be seen."""
     tick = view.tick
     if tick is None:
         return ""
-    parts = [f"sequence {tick.sequence if tick.sequence is not None else UNKNOWN}", f"beat {number(tick.beat)}"]
-    if tick.lag_ms is not None:
-        parts.append(f"lag {age(tick.lag_ms)}")
+    parts = [f"sequence {tick.sequence if tick.sequence is not None else UNKNOWN}"]
     if view.frames_per_s is not None:
         parts.append(f"{number(view.frames_per_s, 1)} frames/s")
-    parts.append(f"{number(view.resyncs)} resync{'' if view.resyncs == 1 else 's'}")
+    if tick.lag_ms is not None:
+        parts.append(f"lag {age(tick.lag_ms)}")
     if tick.audit is not None and tick.audit.drift is not None:
         parts.append(audit_words(tick.audit.drift, tick.audit.checks))
-    if view.recording:
-        parts.append("recording")
+    parts.append(f"{number(view.resyncs)} resync{'' if view.resyncs == 1 else 's'}")
+    if tick.audit is not None and tick.audit.at_ms is not None:
+        parts.append(f"last audit {age(max(tick.ts - tick.audit.at_ms, 0.0))} ago")
+    if view.audit_note:
+        parts.append(safe(view.audit_note, 80))
+    parts.append(f"beat {number(tick.beat)}")
     return "  ".join(parts)
 
 
@@ -270,16 +349,3 @@ def _age_text(milliseconds: float | None) -> Text:
 
 def _relative_spread(tick: Tick) -> float | None:
     return ratio(tick.spread, tick.mid_price)
-
-
-def _price_decimals(view: BookView, *, half: bool = False) -> int:
-    """Decimals of the pair's tick, one more for a mid; without rules what the best prices show."""
-    if view.rules is not None:
-        return max(view.rules.price_scale, 0) + int(half)
-    tick = view.tick
-    shown = [] if tick is None else [tick.best_bid, tick.best_ask]
-    return common_decimals(shown) + int(half)
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None or not value.is_finite() else float(value)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lunomm.views import palette
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, number, percent, safe
+from lunomm.views.text import UNKNOWN, age, as_float, number, percent, safe
 
 TWO_COLUMNS = 70
 NARROW = 48
@@ -167,8 +167,8 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     )
     tier: list[Fact] = [
         ("fee tier", f"{view.fee_tier}"),
-        ("maker fee", UNKNOWN if view.maker_fee is None else percent(float(view.maker_fee), 2)),
-        ("taker fee", UNKNOWN if view.taker_fee is None else percent(float(view.taker_fee), 2)),
+        ("maker fee", percent(as_float(view.maker_fee), 2)),
+        ("taker fee", percent(as_float(view.taker_fee), 2)),
         ("log in with", "key sim, secret sim"),
     ]
     visitors: list[Fact] = [

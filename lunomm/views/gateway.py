@@ -5,7 +5,7 @@ Figures are the gateway's own (ACCOUNT, ORDERS, FILLS as it publishes them); wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +16,17 @@ from rich.text import Text
 
 from lunomm.quoting.inputs import LimitUse, OrderState, OrderView
 from lunomm.views import palette
-from lunomm.views.book import ratio
-from lunomm.views.orders import STATE_WORDS, Trading, fill_table, in_order, order_table, price_scale, volume_scale
+from lunomm.views.ladder import ratio
+from lunomm.views.orders import (
+    STATE_WORDS,
+    Trading,
+    fill_table,
+    in_order,
+    order_table,
+    price_scale,
+    sound_trading,
+    volume_scale,
+)
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
 from lunomm.views.text import UNKNOWN, age, bar, bp, column, common_decimals, number, percent, safe, with_unit
 
@@ -65,7 +74,8 @@ class GatewayView:
 
 
 def gateway_screen(view: GatewayView) -> Sized:
-    return Sized(lambda width, height: _draw(view, width, height))
+    sound = replace(view, pairs=tuple(sound_trading(pair) for pair in view.pairs))
+    return Sized(lambda width, height: _draw(sound, width, height))
 
 
 def gateway_line(view: GatewayView) -> str:
@@ -206,7 +216,7 @@ def pair_rows(pair: Trading, now_ms: int, width: int, room: int) -> list[Rendera
     """One pair in ``room`` rows: orders and what holds them back, fills, then holdings, limits and profit."""
     name, count = safe(pair.pair, 20), len(pair.orders)
     held = [
-        line(status_word(f"{side}: {HELD_WORDS.get(code, safe(code, 40))}", palette.WARN))
+        line(status_word(f"{safe(side, 4)}: {HELD_WORDS.get(code, safe(code, 40))}", palette.WARN))
         for side, code in list(pair.held.items())[:2]
     ]
     room_of_limits = width // 2 - LABELS - 5 if width >= TWO_COLUMNS else width - LABELS - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -14,6 +14,7 @@ from lunomm.quoting.inputs import Account, Fill, OrderState, OrderView
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.quoting.patience import wait_s
 from lunomm.views import palette
+from lunomm.views.pipeline import drawable
 from lunomm.views.screen import line, status_word
 from lunomm.views.table import Column, table
 from lunomm.views.text import UNKNOWN, age, column, common_decimals, safe
@@ -48,6 +49,18 @@ class Trading:
     quoter_alive: bool = False
     tick: Tick | None = None
     quotes: WantedQuotes | None = None
+
+
+def sound_trading(pair: Trading) -> Trading:
+    """The pair with every message that holds a number no arithmetic survives taken out."""
+    return replace(
+        pair,
+        account=pair.account if drawable(pair.account) else None,
+        tick=pair.tick if drawable(pair.tick) else None,
+        quotes=pair.quotes if drawable(pair.quotes) else None,
+        orders=tuple(order for order in pair.orders if drawable(order)),
+        fills=tuple(fill for fill in pair.fills if drawable(fill)),
+    )
 
 
 def order_table(pair: Trading, now_ms: int, width: int, room: int) -> list[RenderableType]:

@@ -44,6 +44,10 @@ def state_style(state: BookState | None) -> str:
     return WARN
 
 
+def is_good(state: BookState | None) -> bool:
+    return state_style(state) == GOOD
+
+
 def verdict_style(verdict: Verdict) -> str:
     return {Verdict.GO: GOOD, Verdict.THIN: WARN, Verdict.NO: BAD}[verdict]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,8 +22,10 @@ from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
 from lunomm.views import palette
 from lunomm.views.axis import Mark, axis
+from lunomm.views.calibrate import inverse_kappa
+from lunomm.views.pipeline import drawable
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, bp, common_decimals, number, percent, safe, with_unit
+from lunomm.views.text import UNKNOWN, age, as_float, bp, common_decimals, number, percent, safe, with_unit
 
 DAY_S = 86_400
 TWO_COLUMNS = 78
@@ -67,7 +69,13 @@ class QuoteView:
 
 
 def quote_screen(view: QuoteView) -> Sized:
-    return Sized(lambda width, height: _draw(view, width, height))
+    sound = replace(
+        view,
+        quotes=view.quotes if drawable(view.quotes) else None,
+        max_position=view.max_position if drawable(view.max_position) else None,
+        maker_fee=view.maker_fee if drawable(view.maker_fee) else None,
+    )
+    return Sized(lambda width, height: _draw(sound, width, height))
 
 
 def quote_line(view: QuoteView) -> str:
@@ -250,7 +258,7 @@ def _deltas(report: SideReport | None) -> dict[str, float]:
 
 def _fact_rows(view: QuoteView, quotes: WantedQuotes) -> list[Fact]:
     daily = None if quotes.sigma is None else quotes.sigma * math.sqrt(DAY_S)
-    inverse = 1 / (quotes.kappa * quotes.fair) if quotes.kappa and quotes.fair else None
+    inverse = inverse_kappa(quotes.kappa, quotes.fair)
     base = _base(view)
     limit = None if view.max_position is None or not view.max_position.is_finite() else view.max_position
     target, lot = quotes.inventory_target, _short(quotes.lot)
@@ -264,7 +272,7 @@ def _fact_rows(view: QuoteView, quotes: WantedQuotes) -> list[Fact]:
         ("σ", f"{percent(daily, 2)} a day"),
         ("1/κ", f"{bp(inverse)}  A {with_unit(quotes.intensity, '/s', 4)}"),
         ("estimates", safe(quotes.estimates_from, 40) if quotes.estimates_from else UNKNOWN),
-        ("maker fee", percent(_float(view.maker_fee), 2)),
+        ("maker fee", percent(as_float(view.maker_fee), 2)),
     ]
 
 
@@ -296,10 +304,6 @@ def _decimals(view: QuoteView, quotes: WantedQuotes, *, half: bool = False) -> i
         return max(view.rules.price_scale, 0) + (1 if half else 0)
     known: Sequence[Decimal | None] = [quotes.best_bid, quotes.best_ask, *(i.price for i in quotes.intents)]
     return common_decimals(known) + (1 if half else 0)
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None or not value.is_finite() else float(value)
 
 
 def _short(value: Decimal | None) -> Decimal | None:

@@ -14,7 +14,7 @@ from lunomm.quoting.inputs import Fill, OrderState
 from lunomm.views import palette
 from lunomm.views.pipeline import PairView, PipelineView, piece_state
 from lunomm.views.screen import line, rule, status_word
-from lunomm.views.text import UNKNOWN, age, bp, column, common_decimals, number, safe
+from lunomm.views.text import UNKNOWN, age, as_float, bp, column, common_decimals, number, safe
 
 NO_GATEWAY = "not known (no gateway)"
 """Of open orders, when nobody who could know them is heard."""
@@ -127,7 +127,3 @@ def price_decimals(pair: PairView) -> int:
     tick = pair.tick
     known: Sequence[Decimal | None] = [] if tick is None else [tick.best_bid, tick.best_ask]
     return common_decimals(known)
-
-
-def as_float(value: Decimal | None) -> float | None:
-    return None if value is None or not value.is_finite() else float(value)

@@ -14,7 +14,6 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from lunomm.views import palette
@@ -142,23 +141,67 @@ def wrapped(text: str, width: int, rows: int = 2) -> list[str]:
     return [*found, " ".join(words)] if words else found
 
 
-def columns(*blocks: RenderableType, gap: int = 3, widths: Sequence[int | None] = ()) -> Table:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Blocks side by side. A table of rich's would measure every block before it draws it, in each frame anew."""
+
+    blocks: tuple[RenderableType, ...]
+    gap: int
+    widths: tuple[int | None, ...]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = options.max_width
+        fixed = sum(width for width in self.widths if width is not None) + self.gap * (len(self.blocks) - 1)
+        free = sum(width is None for width in self.widths)
+        share = max((whole - fixed) // free, 1) if free else 0
+        drawn, left = [], whole
+        for index, (block, width) in enumerate(zip(self.blocks, self.widths, strict=True)):
+            if left <= 0:
+                break
+            room = min(share if width is None else width, left)
+            gap = min(self.gap, left - room) if index < len(self.blocks) - 1 else 0
+            drawn.append((_lines(console, block, options, room), room, gap))
+            left -= room + gap
+        for row in range(max((len(lines) for lines, _, _ in drawn), default=0)):
+            for lines, room, gap in drawn:
+                yield from Segment.adjust_line_length(lines[row] if row < len(lines) else [], room)
+                if gap:
+                    yield Segment(" " * gap)
+            yield Segment.line()
+
+
+def columns(*blocks: RenderableType, gap: int = 3, widths: Sequence[int | None] = ()) -> Columns:
     """Blocks side by side over the whole width; a block without a width of its own shares what is left."""
-    grid = Table.grid(padding=(0, gap, 0, 0), expand=True, pad_edge=False)
-    for index in range(len(blocks)):
-        width = widths[index] if index < len(widths) else None
-        grid.add_column(width=width, ratio=1 if width is None else None, no_wrap=True, overflow="ellipsis")
-    grid.add_row(*blocks)
-    return grid
+    return Columns(blocks, gap, (*widths, *[None] * (len(blocks) - len(widths))))
 
 
-def stack(blocks: Iterable[RenderableType]) -> Table:
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Blocks below one another, each row shortened rather than wrapped."""
+
+    blocks: tuple[RenderableType, ...]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for block in self.blocks:
+            for row in _lines(console, block, options, options.max_width):
+                yield from row
+                yield Segment.line()
+
+
+def stack(blocks: Iterable[RenderableType]) -> Stack:
     """Blocks below one another."""
-    grid = Table.grid(expand=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis")
-    for block in blocks:
-        grid.add_row(block)
-    return grid
+    return Stack(tuple(blocks))
+
+
+def _lines(console: Console, block: RenderableType, options: ConsoleOptions, width: int) -> list[list[Segment]]:
+    room = options.update(width=width, height=None, no_wrap=True, overflow="ellipsis")
+    return console.render_lines(block, room, pad=False)
 
 
 def rule(title: str, width: int) -> Text:

@@ -14,8 +14,9 @@ from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderView
 from lunomm.quoting.intents import SideReport, WantedQuotes
 from lunomm.views import palette
-from lunomm.views.book import BookView, heading, ladder
+from lunomm.views.book import BookView, heading
 from lunomm.views.calibrate import estimate_facts
+from lunomm.views.ladder import ladder
 from lunomm.views.pipeline import (
     PIECE_STALE_MS,
     PairView,
@@ -24,9 +25,9 @@ from lunomm.views.pipeline import (
     sound_pair,
     sound_view,
 )
-from lunomm.views.rows import NO_GATEWAY, as_float, fill_rows, order_rows, piece_rows, price_decimals
+from lunomm.views.rows import NO_GATEWAY, fill_rows, order_rows, piece_rows, price_decimals
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word, wrapped
-from lunomm.views.text import age, bp, number, percent, safe, with_unit
+from lunomm.views.text import age, as_float, bp, number, percent, safe, with_unit
 
 QUOTES_STALE_MS = 3_000.0
 """Age at which wanted quotes are nobody's (design 5)."""
@@ -195,11 +196,12 @@ def _problems(view: PipelineView) -> list[str]:
 
 
 def _body(pair: PairView, now_ms: int, width: int, height: int, dead_gateway: bool) -> RenderableType:
-    if pair.tick is None:
+    tick = _book_view(pair).tick
+    if tick is None:
         book: RenderableType = Text("no book is published", palette.MUTED)
     else:
         left = min(max(width // 2 - 2, 34), 70) if width >= TWO_COLUMNS else width
-        book = ladder(_book_view(pair), max((height - 1) // 2, 1), left)
+        book = ladder(tick, pair.rules, height, left)
     if width < TWO_COLUMNS:
         labels = LABELS if width >= 2 * LABELS + 16 else NARROW_LABELS
         return book if pair.quotes is None else stack([facts(_quote_rows(pair, now_ms)[:4], label_width=labels), book])

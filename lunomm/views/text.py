@@ -79,6 +79,11 @@ def _own_decimals(value: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
+def as_float(value: Decimal | None) -> float | None:
+    """An exact number for drawing; None where it is none."""
+    return None if value is None or not value.is_finite() else float(value)
+
+
 def common_decimals(values: Iterable[Decimal | None], at_most: int = 8) -> int:
     """Decimals that show every one of ``values`` without trailing zeros common to all."""
     most = 0
@@ -94,6 +99,15 @@ def column(values: Sequence[Number | None], decimals: int, *, sign: bool = False
     width = max((len(text) for text in written), default=0)
     tail = decimals if decimals > 0 else 0
     return [text.ljust(1 + tail).rjust(width) if text == UNKNOWN else text.rjust(width) for text in written]
+
+
+def aligned(figures: Sequence[str]) -> list[str]:
+    """Figures written with other decimals, or units, of one width with their decimal points below one another."""
+    points = [min((text.find(end) for end in ". " if end in text), default=len(text)) for text in figures]
+    tail = max((len(text) - point for text, point in zip(figures, points, strict=True)), default=0)
+    padded = [text + " " * (tail - len(text) + point) for text, point in zip(figures, points, strict=True)]
+    width = max((len(text) for text in padded), default=0)
+    return [text.rjust(width) for text in padded]
 
 
 def bp(fraction: float | None, decimals: int = 1, *, sign: bool = False) -> str:

@@ -10,10 +10,11 @@ import subprocess
 import sys
 
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
+from rich.text import Text
 
 from lunomm.commands import present
-from lunomm.commands.present import Presenter, envelope, is_screen, put_line
+from lunomm.commands.present import Painter, Presenter, envelope, is_screen, put_line
 
 
 def presenter(as_json: bool) -> Presenter:
@@ -72,3 +73,55 @@ def test_a_reader_that_went_away_ends_it_quietly() -> None:
 def test_putting_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert put_line("x")
     assert capsys.readouterr().out == "x\n"
+
+
+def terminal() -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, width=30, height=4, force_terminal=True, color_system=None, _environ={"TERM": "x"}), out
+
+
+def test_only_the_rows_that_changed_are_written_and_nothing_is_erased() -> None:
+    console, out = terminal()
+    painter = Painter(console)
+    painter.paint(Text("one\ntwo\nthree\nfour\nfive"))
+    first = out.getvalue()
+    assert all(word in first for word in ("one", "two", "three", "four")) and "five" not in first
+    out.seek(0)
+    out.truncate()
+    painter.paint(Text("one\n2\nthree\nfour"))
+    second = out.getvalue()
+    assert second == "\x1b[2;1H2".ljust(len("\x1b[2;1H") + 30)
+    painter.paint(Text("one\n2\nthree\nfour"))
+    assert out.getvalue() == second
+    assert "\x1b[2J" not in first + second
+
+
+def test_a_smaller_picture_leaves_nothing_of_the_larger_and_a_resize_paints_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    console, out = terminal()
+    painter = Painter(console)
+    painter.paint("one\ntwo\nthree")
+    out.seek(0)
+    out.truncate()
+    painter.paint("one")
+    assert out.getvalue() == "".join(f"\x1b[{row};1H" + " " * 30 for row in (2, 3))
+    console.size = ConsoleDimensions(20, 4)
+    painter.paint("one")
+    assert out.getvalue().endswith("\x1b[1;1Hone".ljust(26) + "".join(f"\x1b[{r};1H" + " " * 20 for r in (2, 3, 4)))
+    monkeypatch.setattr(present, "REPAINT_S", -1.0)
+    out.seek(0)
+    out.truncate()
+    painter.paint("one")
+    assert out.getvalue().count("\x1b[") == 4
+
+
+def test_what_is_said_under_a_live_screen_is_said_after_it(capsys: pytest.CaptureFixture[str]) -> None:
+    console, out = terminal()
+    with present.whole_screen(console):
+        present.say("the book ended")
+        assert capsys.readouterr().err == ""
+    assert "\x1b[?1049h" in out.getvalue() and out.getvalue().rstrip().endswith("\x1b[?25h")
+    assert capsys.readouterr().err == "lunomm: the book ended\n"
+    present.say("now")
+    assert capsys.readouterr().err == "lunomm: now\n"

@@ -152,3 +152,18 @@ def test_sparkline() -> None:
     assert text.sparkline([5, 5], 4) == "▄▄"
     assert text.sparkline([None, math.nan], 4) == ""
     assert text.sparkline([1], 0) == ""
+
+
+def test_figures_of_other_decimals_and_units_stand_point_below_point() -> None:
+    assert text.aligned(["9,876.25 MYR", "–", "1.5", "12 %"]) == [
+        "9,876.25 MYR",
+        "    –       ",
+        "    1.5     ",
+        "   12 %     ",
+    ]
+    assert text.aligned([]) == []
+
+
+def test_an_exact_number_for_drawing() -> None:
+    assert text.as_float(Decimal("1.5")) == 1.5
+    assert [text.as_float(each) for each in (None, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"))] == [None] * 4

