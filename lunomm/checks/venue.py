@@ -42,8 +42,11 @@ class KeyFacts:
     withdrawals: bool | None = None
 
 
-def check_key(facts: KeyFacts, mode: str) -> Verdict:
-    """sim needs none; paper one that reads; live one that trades, and that should do no more."""
+def check_key(facts: KeyFacts, mode: str, *, first_run: bool = False) -> Verdict:
+    """sim needs none; paper one that reads; live one that trades, and that should do no more.
+
+    first_run: nothing is traded after this look, so that one which only reads will do.
+    """
     if facts.error is not None:
         head, step = split_advice(facts.error)
         return failed("key", head, step or "correct it in .env", CONFIG)
@@ -64,7 +67,10 @@ def check_key(facts: KeyFacts, mode: str) -> Verdict:
         )
     lacks = [words for name, words in FOR_TRADING.items() if facts.may.get(name) is False]
     if mode == "live" and lacks:
-        return failed("key", f"accepted, but lacks: {', '.join(lacks)}", MAKE_A_KEY, CONFIG)
+        text = f"accepted, but lacks: {', '.join(lacks)}"
+        if first_run:
+            return warned("key", f"{text}: enough to look, not to trade", f"before you trade {MAKE_A_KEY}")
+        return failed("key", text, MAKE_A_KEY, CONFIG)
     has = [words for name, words in FOR_TRADING.items() if facts.may.get(name)]
     allowed = f"accepted; may {', '.join(has)}" if has else "accepted"
     if facts.sends:

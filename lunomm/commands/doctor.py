@@ -71,7 +71,7 @@ async def examine(known: Known, env: Mapping[str, str], *, first_run: bool = Fal
     verdicts: list[Verdict] = [
         *check_settings(known.named, known.wrong, known.names),
         check_env_file(known.file, common.mode),
-        check_key(told.key, common.mode),
+        check_key(told.key, common.mode, first_run=first_run),
         *_disk(disk_found, common.state_dir, _journal_of(known, run_id)),
     ]
     if redis is None:

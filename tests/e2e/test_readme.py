@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+import typer
 from terminals import Desk, wait_until
 
+from lunomm import cli, config
 from lunomm.bus.channels import ALL, LEASE
 from lunomm.commands.fair_function import resolve
 from lunomm.errors import LunommError
@@ -98,14 +102,130 @@ def test_every_exit_code_is_documented() -> None:
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), code
 
 
-@pytest.mark.parametrize("command", ["book", "quote", "gateway", "calibrate"])
-def test_every_option_of_the_pieces_is_documented(desk: Desk, command: str) -> None:
-    wide = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
-    shown = desk.run(command, "--help", env=wide)
-    assert shown.code == 0
-    options = set(re.findall(r"(--[a-z][a-z-]+)", shown.out)) - {"--help"}
-    assert len(options) > 5
-    assert not {name for name in options if f"`{name}" not in README and f"{name}" not in README}
+def commands() -> dict[str, Any]:
+    """Every command by its name, `tape info` and the like included."""
+    found: dict[str, Any] = {}
+
+    def walk(command: Any, name: str) -> None:
+        below = getattr(command, "commands", None)
+        if below is None:
+            found[name] = command
+            return
+        for word, each in below.items():
+            walk(each, f"{name} {word}".strip())
+
+    walk(typer.main.get_command(cli.app), "")
+    return found
+
+
+def options_of(command: Any) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+
+
+def test_every_command_and_every_option_is_documented() -> None:
+    known = commands()
+    assert {"book", "quote", "gateway", "calibrate", "status", "doctor", "tape verify"} <= known.keys()
+    for name, command in known.items():
+        row = f"`{name}" if " " not in name else name.split()[1]
+        assert row in README, name
+        missing = [each for each in options_of(command) if not re.search(re.escape(each) + r"(?![a-z-])", README)]
+        assert not missing, (name, missing)
+
+
+def test_every_variable_that_is_no_option_is_documented() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "lunomm").rglob("*.py"))
+    read = set(re.findall(r'"((?:LUNO|REDIS)_[A-Z_]+)"', source)) | set(config.VARIABLES)
+    missing = read - {config.SUPERVISED, config.ARGUMENTS_ONLY} - set(re.findall(r"`([A-Z_]+)`", README))
+    assert not missing
+
+
+# --- the blocks ----------------------------------------------------------------------------------------------------
+
+ELSEWHERE = {
+    "lunomm doctor": "integration/test_doctor_command.py",
+    "lunomm doctor --live": "integration/test_doctor_command.py",
+    "lunomm up --mode paper": "integration/test_paper_exchange.py",
+    "lunomm book XBTMYR": "e2e/test_five_terminals.py",
+    "lunomm quote --gamma 1 --eta -0.005": "e2e/test_five_terminals.py",
+    "lunomm gateway": "e2e/test_five_terminals.py",
+    "lunomm calibrate": "e2e/test_five_terminals.py",
+    "lunomm status": "e2e/test_five_terminals.py",
+    "lunomm quote --fair-price leaning:fair": "e2e/test_readme.py",
+    "lunomm up XBTMYR --mode live --order-size 0.0005 --max-position 0.002 --max-order-value 200 --max-daily-loss 20": (
+        "e2e/test_typed_refusals.py"
+    ),
+    'lunomm resume --reason "the deposit has arrived"': "integration/test_resume_command.py",
+    "lunomm backtest tape.jsonl.gz --order-size 0.002 --gamma 1 --html report.html": (
+        "unit/commands/test_backtest_command.py"
+    ),
+    "lunomm backtest tape.jsonl.gz --sweep gamma=0.3,1,3 --sweep eta=-0.005,-0.5 --walk-forward 4 --out sweep.csv": (
+        "unit/commands/test_sweep_command.py"
+    ),
+}
+"""Lines of blocks that another test runs, as they stand or at a market of its own."""
+
+NOT_RUN = {
+    "bash scripts.sh": "makes an environment of its own; what it then starts, lunomm up, is run by test_up.py",
+    "bash scripts.sh test": "is what runs this test",
+    ". .venv/bin/activate": "the tests have their environment",
+    "bash scripts.sh soak --seeds 500 --seed-from 0": "hours; tests/campaign runs a hundred shorter seeds",
+    "bash scripts.sh soak replay 123 --only trade": "minutes; the campaign's own tests replay seeds",
+    "bash scripts.sh soak paper --seeds 20000": "hours; tests/campaign/test_paper_truth.py runs 32 seeds",
+}
+"""Lines that no test runs, and why."""
+
+RUN = {
+    "lunomm explain --fair 300000 --tick 1 --min-size 0.0005 --sigma-daily 2.5 --inv-kappa-bp 10 --order-size 0.002 "
+    "--inventory 0.002": (),
+    "lunomm exchange XBTMYR --fault market-drop:probability=0.001 "
+    "--fault black-hole:call=postorder,when=after,count=3": ("--for", "1"),
+}
+"""Lines run here, and what is added so that they end."""
+
+
+def lines_of_blocks() -> list[str]:
+    """Every command of a block, without its comment."""
+    fences = re.findall(r"^ *```(\w*)\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
+    fenced = [text for language, text in fences if language in ("", "sh")]
+    indented = re.findall(r"^    (?:lunomm|bash) .*$", README, re.MULTILINE)
+    lines = [line.strip() for line in [*"\n".join(fenced).splitlines(), *indented]]
+    return [re.split(r"\s{2,}#", line)[0] for line in lines if re.match(r"(lunomm|bash|\.) ", line)]
+
+
+def test_every_line_of_a_block_is_run_or_says_why_not(desk: Desk) -> None:
+    lines = lines_of_blocks()
+    assert sorted(set(lines)) == sorted({*ELSEWHERE, *NOT_RUN, *RUN})
+    for line, path in ELSEWHERE.items():
+        assert shlex.split(line)[1] in (ROOT / "tests" / path).read_text(), line
+    for line, more in RUN.items():
+        done = desk.run(*shlex.split(line)[1:], *more)
+        assert done.code == 0 and done.out, done.err
+
+
+def test_every_command_that_is_named_can_be_typed() -> None:
+    """In blocks and in the text: the command exists, and has every option that is said with it."""
+    known = commands()
+    named = [*lines_of_blocks(), *re.findall(r"`(lunomm [^`]+)`", README)]
+    assert len(named) > 40
+    for line in named:
+        words = line.replace("\\|", "|").split()
+        if words[0] != "lunomm" or words[1].startswith("-") or words[1].isupper():
+            continue
+        name = " ".join(words[1:3]) if words[1] == "tape" and len(words) > 2 else words[1]
+        if name == "tape":
+            continue
+        assert name in known, line
+        said = {word.partition("=")[0] for word in words[2:] if re.match(r"--[a-z]", word)}
+        assert said - options_of(known[name]) - {"--help"} == set(), line
+
+
+def test_every_link_within_and_every_picture_is_there() -> None:
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for link in re.findall(r"\]\(#([^)]+)\)", README):
+        assert link in anchors, link
+    for path in re.findall(r"\]\((?!#|https?:)([^)]+)\)|src=\"([^\"]+)\"", README):
+        assert (ROOT / (path[0] or path[1])).is_file(), path
 
 
 def test_the_settings_of_the_example_exist_and_stay_empty() -> None:

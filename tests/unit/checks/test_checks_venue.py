@@ -53,6 +53,12 @@ def test_the_key(facts: KeyFacts, mode: str, level: Level, words: str) -> None:
     assert verdict.code == (3 if level is Level.FAIL else 0)
 
 
+def test_a_key_that_only_reads_will_do_for_a_look() -> None:
+    reading = KeyFacts(True, accepted=True, may={**ALL, "trade": False}, sends=False, withdrawals=False)
+    look = check_key(reading, "live", first_run=True)
+    assert (look.level, "lacks: create orders" in look.text, look.code) == (Level.WARN, True, 0)
+
+
 def rules(status: str = "ACTIVE") -> PairRules:
     return PairRules(
         pair="XBTMYR", base="XBT", counter="MYR", price_scale=0, volume_scale=6, min_price=D(1), max_price=D(10**7),
