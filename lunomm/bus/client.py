@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -285,6 +285,14 @@ class Bus:
         """The last value under a key, None when there is none (or it is foreign)."""
         data = await self.call(self._commands.get(channel.key(name or pair)))
         return None if data is None else self.decode(channel, data, pair)
+
+    async def get_many(self, wanted: Sequence[tuple[Channel[Any], str, str]]) -> list[Any]:
+        """`get` of several keys, (channel, pair, name after ``::``) each, in one round trip."""
+        rows = await self.call(self._commands.mget([channel.key(name) for channel, _, name in wanted]))
+        return [
+            None if data is None else self.decode(channel, data, pair)
+            for data, (channel, pair, _) in zip(rows, wanted, strict=True)
+        ]
 
     async def hash_get(self, channel: Channel[T], pair: str) -> dict[str, T]:
         raw: dict[str, str] = await self.call(self._commands.hgetall(channel.key(pair)))

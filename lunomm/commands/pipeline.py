@@ -10,23 +10,31 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 from lunomm.bus.census import census
-from lunomm.bus.channels import ACCOUNT, FILLS, HALT, HEALTH, LOB, ORDERS, PARAMS, QUOTES, RULES, health_key
+from lunomm.bus.channels import ACCOUNT, FILLS, HALT, HEALTH, LOB, ORDERS, PARAMS, QUOTES, RULES, Channel, health_key
 from lunomm.bus.client import Bus
 from lunomm.bus.clock import Clock
 from lunomm.bus.venue import VenueInfo, peek, this_host
 from lunomm.commands import venue_finder
 from lunomm.errors import BadMessage, BusError
-from lunomm.market.presence import OURS, Health
+from lunomm.market.presence import OURS, HaltMark, Health
+from lunomm.market.records import Params, Tick
+from lunomm.market.rules import PairRules
+from lunomm.quoting.inputs import Account
+from lunomm.quoting.intents import WantedQuotes
 from lunomm.views.pipeline import PairView, PieceView, PipelineView
 
 PIECES = ("book", "calibrate", "quote", "gateway")
 """What a whole pipeline has; shown as not running when there is no heartbeat."""
 
+KEYS: tuple[Channel[Any], ...] = (LOB, RULES, QUOTES, ACCOUNT, PARAMS, HALT)
+"""What is read of every pair by its key, in the order of `PipelineReader._pair`'s arguments."""
+
 FILLS_SHOWN = 10
 MIDS_KEPT = 600
-ASK_S = 0.25
+ASK_S = 0.15
 ASK_EVERY_NS = 5_000_000_000
 
 
@@ -62,15 +70,14 @@ class PipelineReader:
                 problems.append(str(error))
         self._bus.venue = venue
         clock = Clock() if venue is None else clock_of(venue)
-        views = tuple([await self._pair(pair, clock) for pair in pairs])
-        names = {(piece, pair) for piece in PIECES for pair in pairs}
-        names |= {(piece, pair) for piece, pair in known.pieces if pair in pairs}
-        order = {piece: place for place, piece in enumerate(PIECES)}
-        pieces = [
-            await self._piece(piece, pair)
-            for piece, pair in sorted(names, key=lambda name: (name[1], order.get(name[0], 9), name[0]))
-        ]
-        if venue is not None and not await self._answers(venue):
+        asking = asyncio.create_task(self._answers(venue), name="status:exchange") if venue is not None else None
+        try:
+            views, pieces = await self._pictures(pairs, known.pieces, clock)
+        except BaseException:
+            if asking is not None:
+                asking.cancel()
+            raise
+        if asking is not None and venue is not None and not await asking:
             problems.append(f"the {venue_finder.WORDS[venue.mode]} exchange at {venue.url} does not answer")
         self._keep_mids(views)
         self.last = PipelineView(
@@ -78,22 +85,45 @@ class PipelineReader:
             redis=self._bus.address.url,
             now_ms=clock.exchange_ms(),
             pairs=views,
-            pieces=tuple(pieces),
+            pieces=pieces,
             problems=tuple(problems),
         )
         return self.last
 
-    async def _pair(self, pair: str, clock: Clock) -> PairView:
+    async def _pictures(
+        self, pairs: Sequence[str], heard: Sequence[tuple[str, str]], clock: Clock
+    ) -> tuple[tuple[PairView, ...], tuple[PieceView, ...]]:
+        """Every pair and every piece, in as few round trips as there are kinds of keys: the server may be far away."""
+        names = {(piece, pair) for piece in PIECES for pair in pairs}
+        names |= {(piece, pair) for piece, pair in heard if pair in pairs}
+        order = {piece: place for place, piece in enumerate(PIECES)}
+        every = sorted(names, key=lambda name: (name[1], order.get(name[0], 9), name[0]))
+        keys: list[tuple[Channel[Any], str, str]] = [(channel, pair, pair) for pair in pairs for channel in KEYS]
+        keys += [(HEALTH, pair, health_key(piece, pair)) for piece, pair in every]
+        if not keys:
+            return (), ()
+        found = await self._bus.get_many(keys)
+        views = []
+        for at, pair in enumerate(pairs):
+            values = found[at * len(KEYS) : (at + 1) * len(KEYS)]
+            views.append(await self._pair(pair, clock, *values))
+        beats = found[len(pairs) * len(KEYS) :]
+        pieces = [self._piece(piece, pair, health) for (piece, pair), health in zip(every, beats, strict=True)]
+        return tuple(views), tuple(pieces)
+
+    async def _pair(
+        self,
+        pair: str,
+        clock: Clock,
+        tick: Tick | None,
+        rules: PairRules | None,
+        quotes: WantedQuotes | None,
+        account: Account | None,
+        params: Params | None,
+        halt: HaltMark | None,
+    ) -> PairView:
         bus = self._bus
-        tick, rules, quotes, account = await asyncio.gather(
-            bus.get(LOB, pair), bus.get(RULES, pair), bus.get(QUOTES, pair), bus.get(ACCOUNT, pair)
-        )
-        params, halt, orders, fills = await asyncio.gather(
-            bus.get(PARAMS, pair),
-            bus.get(HALT, pair),
-            bus.hash_get(ORDERS, pair),
-            bus.read_last(FILLS, pair, FILLS_SHOWN),
-        )
+        orders, fills = await asyncio.gather(bus.hash_get(ORDERS, pair), bus.read_last(FILLS, pair, FILLS_SHOWN))
         wall_ms, exchange_ms = clock.wall_ms(), clock.exchange_ms()
         return PairView(
             pair=pair,
@@ -118,8 +148,7 @@ class PipelineReader:
             mids=tuple(self._mids.get(pair, ())),
         )
 
-    async def _piece(self, piece: str, pair: str) -> PieceView:
-        health: Health | None = await self._bus.get(HEALTH, pair, name=health_key(piece, pair))
+    def _piece(self, piece: str, pair: str, health: Health | None) -> PieceView:
         if health is None:
             self._seen.pop((piece, pair), None)
             return PieceView(piece, pair)

@@ -18,10 +18,15 @@ from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.present import Presenter, is_screen, put_line
 from lunomm.config import Common, RedisAddress
 from lunomm.errors import BusError
+from lunomm.redis_address import is_this_machine
 from lunomm.views.pipeline import PipelineView
 from lunomm.views.status import status_line, status_screen
 
 REFRESH_S = 0.25
+ONCE_S = 0.2
+"""Longest wait of one print for a Redis that does not answer; with what follows it ends within 0.3 s."""
+FAR_S = 2.0
+"""The same, where Redis is on another machine and takes connections."""
 PRINTED_HEIGHT = 60
 """Lines a single print may take: nothing has to fit a screen there."""
 
@@ -42,13 +47,8 @@ async def run(common: Common, pairs: Sequence[str], once: bool | None = False) -
     live = not (once or common.json) and is_screen(console)
     async with Bus(common.redis, "status") as bus:
         reader = PipelineReader(bus, pairs)
-        view = reader.last
-        try:
-            await bus.ping()
-            view = await reader.read()
-        except BusError as error:
-            if not await _comes_later(common.redis, error) or not live:
-                raise
+        lines = common.json and not once and common.for_s is not None
+        view = await _first(common.redis, bus, reader, brief=not live and not lines, live=live)
         if common.json and (once or common.for_s is None):
             return view_data(view)
         if once or not (common.json or is_screen(console)):
@@ -56,6 +56,53 @@ async def run(common: Common, pairs: Sequence[str], once: bool | None = False) -
             return None
         await _live(common, reader)
     return None
+
+
+async def _first(address: RedisAddress, bus: Bus, reader: PipelineReader, *, brief: bool, live: bool) -> PipelineView:
+    """The first picture. brief: within `ONCE_S`, whatever is dead or hangs.
+
+    Raises:
+        BusError: Redis does not answer, and (live) is not one that nobody has started yet.
+    """
+    try:
+        if brief:
+            await _connects(address)
+        async with asyncio.timeout(patience_s(address) if brief else None):
+            try:
+                await bus.ping()
+                return await reader.read()
+            except BusError as error:
+                if not await _comes_later(address, error) or not live:
+                    raise
+                return reader.last
+    except TimeoutError as error:
+        raise BusError(
+            f"Redis at {address.url}: no answer within {patience_s(address):g} s: it hangs, or is very busy. "
+            "Check REDIS_HOST and REDIS_PORT"
+        ) from error
+
+
+def patience_s(address: RedisAddress) -> float:
+    """How long one print waits for answers. Elsewhere a round trip alone may take a tenth of a second."""
+    return ONCE_S if address.host is None or is_this_machine(address.host) else FAR_S
+
+
+async def _connects(address: RedisAddress) -> None:
+    """Whether anything takes a connection there at all: a machine that is off does not even refuse one.
+
+    Raises:
+        BusError: nothing does within `ONCE_S`. One that refuses is left to the client, whose words are better.
+    """
+    try:
+        async with asyncio.timeout(ONCE_S):
+            _, writer = await asyncio.open_connection(address.host or "127.0.0.1", address.port)
+    except TimeoutError as error:
+        raise BusError(
+            f"Redis at {address.url}: no connection within {ONCE_S:g} s. Check REDIS_HOST and REDIS_PORT"
+        ) from error
+    except OSError:
+        return
+    writer.close()
 
 
 async def _comes_later(address: RedisAddress, error: BusError) -> bool:

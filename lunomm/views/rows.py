@@ -12,12 +12,16 @@ from lunomm.market.presence import Health
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill, OrderState
 from lunomm.views import palette
-from lunomm.views.pipeline import PairView, PipelineView, piece_state
+from lunomm.views.pipeline import PairView, PieceView, PipelineView, piece_state
 from lunomm.views.screen import line, rule, status_word
+from lunomm.views.table import Column, table
 from lunomm.views.text import UNKNOWN, age, as_float, bp, column, common_decimals, number, safe
 
 NO_GATEWAY = "not known (no gateway)"
 """Of open orders, when nobody who could know them is heard."""
+
+LAGS = ("lag_ms", "late_ms")
+"""Counters of a heartbeat that say how far behind a piece is."""
 
 
 def order_rows(pair: PairView, now_ms: int, width: int, height: int, dead_gateway: bool) -> list[RenderableType]:
@@ -91,28 +95,53 @@ def piece_rows(view: PipelineView, width: int, height: int) -> list[RenderableTy
     blocks: list[RenderableType] = [rule("pieces", width)]
     if not view.pieces:
         return [*blocks, line(("none is heard", palette.MUTED))]
-    shown = view.pieces[: max(height - 1, 1)]
-    for piece in shown:
-        word, style = piece_state(piece)
-        health = piece.health
-        parts: list[str | Text | tuple[str, str]] = [
-            f"{safe(piece.piece, 10):<10}{safe(piece.pair, 12):<9}",
-            status_word(f"{word:<11}", style),
-        ]
-        if health is not None:
-            parts.append((f"beat {age(piece.age_ms)} ago", palette.BAD if style == palette.BAD else palette.MUTED))
-            parts += [(word, palette.MUTED) for word in _counter_words(health)]
-            if health.last_error:
-                parts.append((safe(health.last_error, 120), palette.WARN))
-        blocks.append(line(*parts))
+    # A piece that is silent is never the one that is left out.
+    shown = sorted(view.pieces, key=lambda piece: piece_state(piece)[1] != palette.BAD)[: max(height - 1, 1)]
+    shown.sort(key=view.pieces.index)
+    states = [piece_state(piece) for piece in shown]
+    blocks += table(
+        [
+            Column("", [safe(piece.piece, 10) for piece in shown]),
+            Column("", [safe(piece.pair, 12) for piece in shown], rank=1),
+            Column("", [status_word(word, style) for word, style in states]),
+            Column("", [_beat(piece, style) for piece, (_, style) in zip(shown, states, strict=True)], right=True),
+            Column("", [_lag(piece.health) for piece in shown], rank=2),
+            Column("", [_said(piece.health) for piece in shown], rank=3, prose=True),
+        ],
+        width,
+        head=False,
+    )
     if len(view.pieces) > len(shown):
         blocks[0] = rule(f"pieces, {len(shown)} of {len(view.pieces)} shown", width)
     return blocks
 
 
+def _beat(piece: PieceView, style: str) -> Text:
+    if piece.health is None:
+        return Text("")
+    return Text(f"beat {age(piece.age_ms)} ago", palette.BAD if style == palette.BAD else palette.MUTED)
+
+
+def _lag(health: Health | None) -> str:
+    """How far behind a piece is: the book's frames, or the gateway's own punctuality."""
+    for name in LAGS:
+        value = None if health is None else health.counters.get(name)
+        if isinstance(value, int | float):
+            return f"lag {age(float(value))}"
+    return ""
+
+
+def _said(health: Health | None) -> Text:
+    """What went wrong last, then what it counts."""
+    if health is None:
+        return Text("")
+    error = (safe(health.last_error, 120), palette.WARN) if health.last_error else ""
+    return line(error, *((word, palette.MUTED) for word in _counter_words(health)))
+
+
 def _counter_words(health: Health) -> list[str]:
     words = []
-    for name, value in list(health.counters.items())[:4]:
+    for name, value in [pair for pair in health.counters.items() if pair[0] not in LAGS][:4]:
         if isinstance(value, int | float):
             shown = number(value, 0 if float(value).is_integer() else 1)
         else:

@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 from rich.console import RenderableType
 from rich.text import Text
 
-from lunomm.market.records import BookState
+from lunomm.market.records import BookState, Tick
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderView
 from lunomm.quoting.intents import SideReport, WantedQuotes
 from lunomm.views import palette
 from lunomm.views.book import BookView, heading
 from lunomm.views.calibrate import estimate_facts
-from lunomm.views.ladder import ladder
+from lunomm.views.ladder import fine, ladder, ratio
 from lunomm.views.pipeline import (
     PIECE_STALE_MS,
     PairView,
@@ -27,7 +29,8 @@ from lunomm.views.pipeline import (
 )
 from lunomm.views.rows import NO_GATEWAY, fill_rows, order_rows, piece_rows, price_decimals
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word, wrapped
-from lunomm.views.text import age, as_float, bp, number, percent, safe, with_unit
+from lunomm.views.table import Column, table
+from lunomm.views.text import UNKNOWN, age, aligned, as_float, bp, number, percent, safe, with_unit
 
 QUOTES_STALE_MS = 3_000.0
 """Age at which wanted quotes are nobody's (design 5)."""
@@ -152,7 +155,10 @@ def _draw(view: PipelineView, selected: int, width: int, height: int) -> Rendera
     others = [pair for pair in view.pairs if pair is not chosen]
     # A pair in trouble is never the one that is left out.
     others.sort(key=lambda pair: not _alarm(pair, dead[pair.pair]))
-    top += [_heading(pair, view.now_ms, dead[pair.pair]) for pair in [chosen, *others[: max(height // 4, 1)]]]
+    top += [_heading(chosen, view.now_ms, dead[chosen.pair])]
+    top += _other_rows(others[: max(height // 4, 1)], view.now_ms, dead, width)
+    if len(others) > max(height // 4, 1):
+        top.append(line((f"and {len(others) - max(height // 4, 1)} more pairs", palette.MUTED)))
     pieces = piece_rows(view, width, max(height // 3, 4))
     dead_gateway = dead[chosen.pair]
     orders = order_rows(chosen, view.now_ms, width, max(height // 4, 3), dead_gateway)
@@ -173,6 +179,49 @@ def _heading(pair: PairView, now_ms: int, dead_gateway: bool) -> Text:
         status_word(alarm, palette.BAD) if alarm else None,
     )
     return line(head, (reason.lstrip(": "), palette.WARN))
+
+
+def _other_rows(others: Sequence[PairView], now_ms: int, dead: Mapping[str, bool], width: int) -> list[RenderableType]:
+    """The pairs that are not chosen: a sentence where one is in trouble or does not quote, else a row of figures."""
+    told = [pair for pair in others if _alarm(pair, dead[pair.pair]) or any(_not_quoting(pair, now_ms))]
+    quiet = [pair for pair in others if pair not in told]
+    rows: list[RenderableType] = [_heading(pair, now_ms, dead[pair.pair]) for pair in told]
+    if not quiet:
+        return rows
+    books = [_book_view(pair).tick for pair in quiet]
+    decimals = [price_decimals(pair) + 1 for pair in quiet]
+    accounts = [pair.account for pair in quiet]
+    mids = [number(tick.mid_price if tick else None, places) for tick, places in zip(books, decimals, strict=True)]
+    prices = [
+        number(pair.quotes.reservation if pair.quotes else None, n) for pair, n in zip(quiet, decimals, strict=True)
+    ]
+    held = [with_unit(a.position, safe(a.base.asset, 6)) if a else UNKNOWN for a in accounts]
+    earned = [
+        with_unit(a.pnl.total if a.pnl else None, safe(a.counter.asset, 6), 2, sign=True) if a else UNKNOWN
+        for a in accounts
+    ]
+    states = [
+        (tick.state.value, palette.state_style(tick.state)) if tick else ("NO BOOK", palette.WARN) for tick in books
+    ]
+    return rows + table(
+        [
+            Column("pair", [Text(safe(pair.pair, 12), palette.STRONG) for pair in quiet]),
+            Column("mid", aligned(mids), right=True),
+            Column("state", [status_word(word, style) for word, style in states]),
+            Column("spread", aligned([_spread(tick) for tick in books]), rank=5, right=True),
+            Column("reservation", aligned(prices), rank=2, right=True),
+            Column("position", aligned(held), rank=3, right=True),
+            Column("orders", [number(len(_resting(pair))) for pair in quiet], rank=1, right=True),
+            Column("pnl", aligned(earned), rank=4, right=True),
+            Column("age", [age(tick.stream_age_ms if tick else None) for tick in books], rank=6, right=True),
+        ],
+        width,
+    )
+
+
+def _spread(tick: Tick | None) -> str:
+    share = None if tick is None else ratio(tick.spread, tick.mid_price)
+    return bp(share, fine(share))
 
 
 def _notes(view: PipelineView, width: int) -> list[RenderableType]:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal as D
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from lunomm.bus.channels import FILLS, HEALTH, LOB, ORDERS, PARAMS, QUOTES, RULE
 from lunomm.bus.client import Bus
 from lunomm.bus.venue import claim
 from lunomm.commands import status
-from lunomm.commands.pipeline import PipelineReader
+from lunomm.commands.pipeline import ASK_S, PipelineReader
 from lunomm.commands.present import envelope
 from lunomm.config import Common, RedisAddress
 from lunomm.errors import BusError
@@ -182,6 +184,69 @@ async def test_a_dead_redis_is_one_error_at_once(host: str, tmp_path: Path) -> N
     assert time.monotonic() - started < 5
     assert caught.value.exit_code == 4
     assert host in str(caught.value) and "\n" not in str(caught.value)
+
+
+@contextmanager
+def silent_listener() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_redis_that_hangs_is_given_up_at_the_bound_of_one_print(as_json: bool, tmp_path: Path) -> None:
+    with silent_listener() as port:
+        address = RedisAddress(host="127.0.0.1", port=port)
+        with pytest.raises(BusError, match=r"no answer within 0\.2 s: it hangs.*REDIS_HOST") as caught:
+            await status.run(common(address, tmp_path, json=as_json), (), once=True)
+    assert caught.value.exit_code == 4 and "\n" not in str(caught.value)
+
+
+async def test_a_machine_that_is_off_is_given_up_at_the_same_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silence(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(asyncio, "open_connection", silence)
+    with pytest.raises(BusError, match=r"192\.0\.2\.1.*no connection within 0\.2 s"):
+        await status.run(common(RedisAddress(host="192.0.2.1", port=6379), tmp_path), (), once=True)
+
+
+def test_far_away_an_answer_may_take_longer() -> None:
+    assert status.patience_s(RedisAddress(host="127.0.0.1", port=1)) == status.ONCE_S
+    assert status.patience_s(RedisAddress(host="192.0.2.1", port=1)) == status.FAR_S
+    assert ASK_S < status.ONCE_S < 0.3
+
+
+async def test_an_exchange_that_hangs_is_said_beside_everything_else(
+    bus: Bus, redis_server: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lunomm.bus.venue import this_host
+
+    with silent_listener() as port:
+        url = f"http://127.0.0.1:{port}"
+        await claim(bus, "XBTMYR", VenueInfo(pair="XBTMYR", mode="sim", url=url, host=this_host(), run_id="r"))
+        await bus.put(HEALTH, health("book"), name=health_key("book", "XBTMYR"))
+        await status.run(common(redis_server.address, tmp_path), (), once=True)
+    out = capsys.readouterr().out
+    assert out.startswith(f"✖ the simulated exchange at {url} does not answer") and "calibrate" in out
+
+
+async def test_from_another_machine_it_asks_no_exchange_and_needs_no_state(
+    bus: Bus, redis_server: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = VenueInfo(pair="XBTMYR", mode="sim", url="http://127.0.0.1:9", host="another", run_id="r")
+    await claim(bus, "XBTMYR", there)
+    bus.venue = there
+    await bus.publish(LOB, tick())
+    empty = tmp_path / "elsewhere"
+    await status.run(common(redis_server.address, empty), (), once=True)
+    out = capsys.readouterr().out
+    assert "300,000.5" in out and "does not answer" not in out
+    assert not empty.exists()
 
 
 async def test_what_is_not_a_redis_is_said_so(tmp_path: Path) -> None:

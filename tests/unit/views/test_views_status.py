@@ -263,6 +263,23 @@ def test_before_anything_was_read_it_is_starting(view: PipelineView) -> None:
     assert status_line(waiting) == "waiting: nothing listens" and "waiting: nothing" in draw(status_screen(waiting), 80)
 
 
+def test_every_piece_says_its_lag_and_a_silent_one_is_never_left_out(view: PipelineView, health: Health) -> None:
+    late = msgspec.structs.replace(health, counters={"fills": 3.0, "late_ms": 1_250.0})
+    pieces = (*view.pieces * 4, PieceView("gateway", "ETHMYR", late, 9_000.0))
+    text = draw(status_screen(replace(view, pieces=pieces)), 80)
+    row = next(row for row in text.splitlines() if row.startswith("gateway") and "ETHMYR" in row)
+    assert "✖ SILENT" in row and "beat 9.0 s ago" in row and "lag 1.2 s" in row and "late" not in row
+
+
+def test_every_other_pair_has_its_price_position_and_orders(view: PipelineView) -> None:
+    one = view.pairs[0]
+    pairs = (one, *(replace(one, pair=f"PAIR{i}") for i in range(9)))
+    rows = draw(status_screen(replace(view, pairs=pairs)), 100, 24).splitlines()
+    assert rows[1].split() == ["pair", "mid", "state", "spread", "reservation", "position", "orders", "pnl", "age"]
+    assert rows[2].split()[:8] == ["PAIR0", "300,123.5", "●", "OK", "0.10", "bp", "300,060.0", "0.1012"]
+    assert "and 3 more pairs" in rows
+
+
 def test_piece_states(health: Health) -> None:
     assert piece_state(PieceView("book", "X"))[0] == "not running"
     assert piece_state(PieceView("book", "X", health, 100.0))[0] == "OK"
