@@ -21,7 +21,7 @@ from lunomm import __version__, cli_backtest, cli_doctor, cli_explain, cli_marke
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.bus.room import check_room
-from lunomm.cli_errors import CommandLineError, asked, crash, report, usage, worst
+from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, no_room, report, usage, worst
 from lunomm.cli_narrowed import narrowed
 from lunomm.errors import ConfigError, LunommError
 
@@ -445,10 +445,20 @@ def run(argv: Sequence[str]) -> int:
         error = ConfigError("memory: not enough of it for this command. Free some, or raise ulimit -v")
         return report(error, command, as_json=as_json, debug=debug)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silent()
         return 0
+    except OSError as e:
+        if e.errno not in NO_ROOM:
+            raise
+        _silent()
+        return report(no_room(e), command, as_json=False, debug=debug)
     except CommandLineError as e:
         return usage(e, command, _commands(), as_json=as_json, debug=debug)
+
+
+def _silent() -> None:
+    """What is left of stdout goes nowhere: the interpreter's own flush at exit would complain, and end with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _commands() -> list[str]:
@@ -464,6 +474,9 @@ def _commands() -> list[str]:
 def main() -> None:
     """Entry point of the `lunomm` command."""
     sys.excepthook = crash
+    # Started with a closed one (`>&-`) Python has none at all, and the first file opened would take its place.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     code = run(sys.argv[1:])
     gc.freeze()  # nothing is looked through once more on the way out
     sys.exit(code)

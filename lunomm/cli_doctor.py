@@ -40,7 +40,7 @@ def doctor(
     if live and mode not in (None, "live"):
         raise UsageError(f"--live: reads the real market, not mode {c.show(mode or '')}. Leave --mode away")
     if not live and for_s is not None and _typed(context, "for_s"):
-        raise UsageError("--for: is of doctor --live, how long it records. Say both")
+        raise UsageError("--for: is how long doctor --live records. Say --live too, or leave --for away")
     if live and for_s is not None and for_s < SHORTEST_S:
         raise UsageError(f"--for: {for_s:g}: too short to see anything. Give {SHORTEST_S:g} seconds or more")
     env = c.environment()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import json
 import os
 import sys
@@ -13,7 +15,7 @@ from typing import Any
 import typer
 
 from lunomm.config import show
-from lunomm.errors import LunommError, OrdersMayBeLive, UsageError
+from lunomm.errors import ConnectivityError, LunommError, OrdersMayBeLive, UsageError
 
 # The command line library's own errors are told by their base class; it exports only the leaves.
 CommandLineError: type[Exception] = next(
@@ -29,6 +31,19 @@ def asked(argv: Sequence[str], name: str) -> bool:
     """Whether a flag such as ``json`` is set on a command line that may not be readable, or by its variable."""
     value = os.environ.get(f"LUNOMM_{name.upper()}", "").strip().lower()
     return f"--{name}" in argv or value in ("1", "true", "yes", "on")
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def no_room(error: OSError) -> LunommError:
+    """A disk that is full, wherever it was met: the state folder's, or that of a file stdout goes into."""
+    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    return LunommError(
+        f"{where}{error.strerror}: the disk that is written to is full. Make room, set LUNOMM_STATE_DIR to another "
+        "disk, or send the output elsewhere",
+        code="NO_ROOM",
+    )
 
 
 def worst(group: BaseExceptionGroup[BaseException]) -> LunommError | None:
@@ -66,7 +81,7 @@ def usage(error: Any, command: str, known: Sequence[str], *, as_json: bool, debu
 
 def report(error: LunommError, command: str, *, as_json: bool, debug: bool) -> int:
     """Say one error; its exit code."""
-    text = _clean(str(error))
+    text = _clean(_advised(error))
     if isinstance(error, OrdersMayBeLive) and error.order_ids:
         text = f"{text} Orders: {_clean(' '.join(error.order_ids))}"
     if debug:
@@ -76,8 +91,18 @@ def report(error: LunommError, command: str, *, as_json: bool, debug: bool) -> i
         if isinstance(error, OrdersMayBeLive):
             body["order_ids"] = list(error.order_ids)
         sys.stdout.write(json.dumps({"v": 1, "command": command, "error": body}) + "\n")
-    sys.stderr.write(f"lunomm: {text}\n")
+    with contextlib.suppress(OSError):  # a full disk, as often as not, is the error
+        sys.stderr.write(f"lunomm: {text}\n")
     return error.exit_code
+
+
+def _advised(error: LunommError) -> str:
+    """A call that did not reach the exchange is told bare, for logs and screens; as the end of a command it needs what
+    to do next."""
+    text = str(error)
+    if isinstance(error, ConnectivityError) and text.startswith(("GET ", "POST ")):
+        return f"{text}. Check the connection, and see what lunomm doctor says"
+    return text
 
 
 def _clean(text: str, limit: int = 600) -> str:

@@ -107,7 +107,11 @@ async def ensure(address: RedisAddress, state_dir: Path, env: Mapping[str, str],
         process = _spawn(binary, conf)
         await _wait_ready(address, process, log)
         record = {"pid": process.pid, "port": address.port, "data": str(data)}
-        write_whole(folder / f"redis-{address.port}.json", json.dumps(record))
+        try:
+            write_whole(folder / f"redis-{address.port}.json", json.dumps(record))
+        except OSError:
+            process.terminate()  # without its record nobody could stop it
+            raise
     say(f"started an embedded Redis on 127.0.0.1:{address.port} (data in {data}); `lunomm down` stops it")
     return True
 

@@ -52,7 +52,11 @@ async def run(common: Common, pairs: Sequence[str]) -> dict[str, Any]:
     key = common.key if common.mode == "live" else venue_finder.SIM_KEY
     found = [g for g in glances(common.state_dir) if g.venue == venue and (not pairs or set(pairs) & set(g.pairs))]
     if not found:
-        raise UsageError(f"no journal of {venue} is in {common.state_dir}: no gateway has run here", code="NO_JOURNAL")
+        raise UsageError(
+            f"no journal of {venue} is in {common.state_dir}: no gateway has run here. Run one (lunomm up), or set "
+            "LUNOMM_STATE_DIR",
+            code="NO_JOURNAL",
+        )
     async with LunoRest(place, key, CallBudget()) as rest:
         for attempt in range(TRIES):
             books = [await _compare(rest, here) for here in found]

@@ -30,7 +30,9 @@ def resolve(text: str) -> FairPrice:
     try:
         found = getattr(importlib.import_module(module), name)
     except Exception as e:  # whatever the user's module does at import: it is one line, not a traceback
-        raise UsageError(f"{option}: cannot be imported: {type(e).__name__}: {str(e)[:160]}") from e
+        raise UsageError(
+            f"{option}: cannot be imported: {type(e).__name__}: {str(e)[:160]}. Correct it, or start in its folder"
+        ) from e
     if not callable(found):
         raise UsageError(f"{option}: is not a function. Give one that turns a FairTick into a price")
     function = cast(FairPrice, found)

@@ -108,7 +108,10 @@ def chosen(folder: Path, pair: str | None, options: ReportOptions) -> Glance:
                 " of that name" if options.journal else "",
             ]
         )
-        raise UsageError(f"no journal{what} is in {folder}: no gateway has run here", code="NO_JOURNAL")
+        raise UsageError(
+            f"no journal{what} is in {folder}: no gateway has run here. Run one (lunomm up), or set LUNOMM_STATE_DIR",
+            code="NO_JOURNAL",
+        )
     return max(found, key=lambda here: _changed(here.path))
 
 

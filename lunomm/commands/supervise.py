@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +22,9 @@ from lunomm.errors import ConfigError, InstanceError, LunommError, RefusedError,
 DELAYS_S = (1.0, 2.0, 4.0)
 DEATHS = 3
 WITHIN_S = 300.0
+FULL_BYTES = 256 * 1024
+"""Left on a disk on which nothing that matters can be written any more."""
+
 LOG_KEPT = 1_000_000
 """Bytes of an old log above which a restart begins a new one."""
 
@@ -112,6 +116,9 @@ class Child:
         return code
 
     def _last_words(self) -> str:
+        free = shutil.disk_usage(self.log.parent).free
+        if free < FULL_BYTES:
+            return f"the disk of {self.log.parent} is full: {free // 1024} KB are free. Make room"
         return last_line(self.log).removeprefix("lunomm: ").rstrip(".")
 
     def _log_is_small(self) -> bool:

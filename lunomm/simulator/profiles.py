@@ -299,7 +299,8 @@ def choose(pairs: Sequence[str], profile: str | None) -> dict[str, tuple[Market,
     for pair in pairs:
         if pair not in CATALOGUE:
             raise UsageError(
-                f"unknown pair: '{pair[:20]}': the simulated exchange lists {', '.join(CATALOGUE)}", code="UNKNOWN_PAIR"
+                f"unknown pair: '{pair[:20]}': the simulated exchange lists {', '.join(CATALOGUE)}. Choose one",
+                code="UNKNOWN_PAIR",
             )
     opened: dict[str, tuple[Market, Profile]] = {}
     for pair in dict.fromkeys([*pairs, *CATALOGUE]):

@@ -257,7 +257,9 @@ def _lines(path: Path) -> Iterator[_Numbered | str]:
                 if len(rest) > MAX_LINE:
                     raise _too_long(path, number + 1)
     except FileNotFoundError:
-        raise UsageError(f"no such tape: {path}", code="TAPE_MISSING") from None
+        raise UsageError(
+            f"no such tape: {path}. Name a recorded file: lunomm record makes them", code="TAPE_MISSING"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", code="TAPE_MISSING") from None
     except Broken as broken:

@@ -108,7 +108,9 @@ class Recorder:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UsageError(f"--record: {folder}: {error.strerror}. Give a folder that can be written") from None
+            raise UsageError(
+                f"tapes: {folder}: {error.strerror}. Give --record or --into a folder that can be written"
+            ) from None
         self._folder = folder
         self._rules = rules
         self._provenance = provenance

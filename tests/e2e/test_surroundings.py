@@ -87,3 +87,19 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
 def test_too_little_room_is_said(tmp_path: Path, free_port: int, limit: int, value: int, words: str) -> None:
     shown = status(tmp_path, free_port, {}, code=3, prepare=lambda: resource.setrlimit(limit, (value, value)))
     assert words in shown and "ulimit -" in shown
+
+
+@pytest.mark.parametrize("words", [["simulate", "--runs", "2"], ["exchange", "--fault", "list"]])
+def test_output_that_goes_nowhere_is_no_crash(tmp_path: Path, words: list[str]) -> None:
+    """A closed stdout is done quietly; a full one says what to do, in one line."""
+    command = [sys.executable, "-m", "lunomm", *words]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    closed = subprocess.run(
+        command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, timeout=60, preexec_fn=lambda: os.close(1)
+    )
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    with Path("/dev/full").open("wb") as nowhere:
+        full = subprocess.run(command, cwd=tmp_path, env=env, stdout=nowhere, stderr=subprocess.PIPE, timeout=60)
+    said = full.stderr.decode()
+    assert full.returncode == 1, said
+    assert said.startswith("lunomm: No space left on device") and said.count("\n") == 1 and "Make room" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -118,3 +119,10 @@ async def test_its_words_go_to_a_bounded_log(tmp_path: Path, monkeypatch: pytest
             await piece.keep()
     assert piece.log.read_text().count("a" * 100) == 1
     assert sys.executable
+
+
+async def test_a_full_disk_is_said_where_a_log_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(supervise.shutil, "disk_usage", lambda _: usage._replace(free=1024))
+    with pytest.raises(LunommError, match=r"disk of .* is full: 1 KB are free\. Make room"):
+        await child(tmp_path, "import sys; sys.exit(120)").keep()
