@@ -66,9 +66,7 @@ def settings() -> Settings:
     return Settings(limits=Limits())
 
 
-def run(
-    seed: int, seconds: float, latency: Latency, profile: str = "theory", bus_ns: int = 0, **options: Any
-) -> Session:
+def run(seed: int, seconds: float, latency: Latency, profile: str = "theory", **options: Any) -> Session:
     """Trade on the matching engine itself, every call and message under way for as long as ``latency`` says."""
     exchange = seeded([PAIR], profile=profile, seed=seed, fee_tier=0, start_ns=START_NS)
     venue, house = exchange.venue, exchange.houses[PAIR]
@@ -90,7 +88,7 @@ def run(
     driver = Backtest(rules, observer, latency.back_ns)
     now = Now(START_NS, START_NS)
     far = Counterparty(venue, drained, OWNER, latency)
-    lane = Lane("sim", rules, make_quoter(**options), far, settings(), driver.look, now, bus_ns=bus_ns)
+    lane = Lane("sim", rules, make_quoter(**options), far, settings(), driver.look, now)
     driver.add(lane, lambda event, applied: None, lambda: None)
     session = Session(rules, lane, exchange)
     session.opening = exchange.snapshot_raw(PAIR)

@@ -17,6 +17,7 @@ from lunomm.market.rules import PairRules
 from lunomm.market.stamp import Stamped
 from lunomm.quoting.inputs import Account, Fill, OrderUpdate, OrderView
 from lunomm.quoting.intents import WantedQuotes
+from lunomm.quoting.looks import Looks
 
 T = TypeVar("T", bound=Stamped)
 
@@ -145,6 +146,14 @@ QUOTES = Channel(
     sealed=True,
     one_build=True,
 )
+LOOKS = Channel(
+    "LOOKS",
+    Kind.CHANNEL,
+    Looks,
+    "quote",
+    "book (for the tape)",
+    "when the quoter looked, at which tick, and what it had heard by then",
+)
 ORDERS = Channel(
     "ORDERS",
     Kind.HASH,
@@ -203,7 +212,8 @@ HEALTH = Channel(
 )
 
 ALL: tuple[Channel[Stamped], ...] = (
-    VENUE, LOB, TRADES, GRID, RULES, PARAMS, ACCOUNT, QUOTES, ORDERS, ORDER_UPDATES, FILLS, CONTROL, HALT, HEALTH,
+    VENUE, LOB, TRADES, GRID, RULES, PARAMS, ACCOUNT, QUOTES, LOOKS, ORDERS, ORDER_UPDATES, FILLS, CONTROL, HALT,
+    HEALTH,
 )  # type: ignore[assignment]  # fmt: skip
 """All of them, for documents and tests. ``LEASE::<piece>::<pair or account>`` is ``lunomm.bus.lease``'s own."""
 

@@ -92,10 +92,13 @@ async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dic
 
 def loops(piece: Piece, feed: Feed) -> list[tuple[str, Coroutine[Any, Any, None]]]:
     """Everything that runs for one pair."""
+    from lunomm.commands import recording
     from lunomm.commands.auditing import audit
     from lunomm.commands.feed import watch_rules
 
+    recorded = [("looks", recording.follow_looks(piece, feed))] if feed.recorder is not None else []
     return [
+        *recorded,
         ("stream", feed.follow()),
         ("warm", feed.warm()),
         ("sample", feed.sample()),

@@ -6,6 +6,7 @@ from the tape the market, our own orders of then taken out. Whatever the two do 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from lunomm.backtest_options import BacktestOptions
+from lunomm.bus.clock import USUAL_TTL_MS
 from lunomm.commands.backtest import PRINTED_WIDTH, setup_of
 from lunomm.commands.fair_function import resolve
 from lunomm.commands.gateway import GATEWAY
@@ -25,13 +27,18 @@ from lunomm.config import Common
 from lunomm.errors import UsageError
 from lunomm.journal.latencies import trips_of
 from lunomm.journal.store import read_journal
+from lunomm.market.events import BookUpdate
 from lunomm.options import GatewayOptions, QuoteOptions, ReportOptions
 from lunomm.quoting.inputs import OrderState, OrderUpdate, UpdateKind
+from lunomm.tape.attention import Attention, attention_of
 from lunomm.tape.attribution import attribute
 from lunomm.tape.beside import read_sidecar
+from lunomm.tape.decoded import Frame
+from lunomm.tape.lane import FAR_NS
+from lunomm.tape.latency import RoundTrip
 from lunomm.tape.lines import Sidecar, Warmth
 from lunomm.tape.parity import compare
-from lunomm.tape.reader import TapeLost
+from lunomm.tape.reader import TapeLost, read_looks
 from lunomm.tape.session import tell
 from lunomm.tape.setup import Setup
 from lunomm.tape.trial import run_trial
@@ -43,10 +50,6 @@ from lunomm.trading.restored import RestoredPair
 from lunomm.views.parity import ParityView, parity_data, parity_screen
 
 MS = 1_000_000
-
-BUS_MS = 15.0
-"""From the gateway's word to the quoter's ear: the journal's write, Redis, two event loops. A tick of the same moment
-is sooner, so a quote may be moved once more before its fill is known."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,22 @@ def _setup(
     pair: str,
     notes: list[str],
 ) -> Setup:
+    attention = attention_of(
+        [looks for path in market.paths for looks in read_looks(path)], asked.epoch_ms, record.orders,
+        [update for update in updates if update.pair == pair],
+    )  # fmt: skip
+    if attention is None:
+        notes.append("The tapes do not say when the quoter looked: the replay looks at every move of the market.")
+    elif attention.gaps:
+        notes.append(f"{len(attention.gaps)} stretches are not known in which the quoter looked.")
+    if any(order.ttl_ms > USUAL_TTL_MS for order in record.orders):
+        notes.append(
+            "The session's market ran faster than its processes' own clocks: the gateway's waits were longer in it "
+            "than they are in the replay."
+        )
     options = BacktestOptions(tapes=market.paths, pair=pair, quote=asked.quote, gateway=asked.gateway)
     base, counter = _opening(market, record, updates)
-    trips = trips_of(updates, pair)
+    trips = _there_and_back(trips_of(updates, pair), market, record.orders)
     ended_ms = max((order.updated_ms for order in record.orders), default=None)
     last_placed = max((order.created_ms for order in record.orders), default=0)
     warm = _warm(market.paths)
@@ -171,10 +187,44 @@ def _setup(
         start_ns=int(record.notes[FIRST_MS]) * MS,
         end_ns=None if ended_ms is None else max(ended_ms - 1, last_placed) * MS,
         warm=warm,
-        bus_ms=BUS_MS,
-        # The pieces of a session are started one after another: which one quoting waited for is not in the records.
-        quote_from_ns=min((order.created_ms for order in record.orders), default=0) * MS,
+        attention=attention,
+        opening={name: record.notes[name] for name in (OPENING, OPENING_MARK, SHARE) if name in record.notes},
+        unseen=market.mode == "paper",
+        quote_from_ns=_quoted_from_ns(attention, record.orders),
         baseline=False,
+    )
+
+
+def _quoted_from_ns(attention: Attention | None, orders: Sequence[Order]) -> int:
+    """The pieces of a session are started one after another: what quoting waited for is not in the records."""
+    known = None if attention is None else attention.quoted_from_ns
+    return known or min((order.created_ms for order in orders), default=0) * MS
+
+
+def _there_and_back(trips: Sequence[RoundTrip], market: Recorded, orders: Sequence[Order]) -> tuple[RoundTrip, ...]:
+    """Each trip with the way there, as far as the tape shows when the order came to the exchange.
+
+    A paper exchange lets an order meet the market as it is seen there when the answer goes out.
+    """
+    sent = {order.order_id: order.created_ms * MS for order in orders if order.order_id is not None}
+    came: dict[int, int] = {}
+    times: list[tuple[int, int]] = []
+    for item in market.decoded:
+        if not isinstance(item, Frame):
+            continue
+        event = item.event
+        times.append((item.recv_ns, event.exchange_ns))
+        if isinstance(event, BookUpdate) and event.create is not None and event.create.order_id in sent:
+            came.setdefault(sent[event.create.order_id], event.exchange_ns)
+    if market.mode == "paper":
+        for trip in trips:
+            i = bisect_right(times, (trip.sent_ns + trip.took_ns, FAR_NS)) - 1
+            if i >= 0:
+                received_ns, exchange_ns = times[i]
+                came[trip.sent_ns] = trip.sent_ns + trip.took_ns - max(0, received_ns - exchange_ns)
+    return tuple(
+        trip._replace(out_ns=max(0, came[trip.sent_ns] - trip.sent_ns)) if trip.sent_ns in came else trip
+        for trip in trips
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from lunomm.bus.channels import ACCOUNT, LOB, ORDER_UPDATES, ORDERS, PARAMS, QUOTES, RULES
+from lunomm.bus.channels import ACCOUNT, LOB, LOOKS, ORDER_UPDATES, ORDERS, PARAMS, QUOTES, RULES
 from lunomm.commands.fair_function import resolve
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.present import is_screen, say
@@ -30,6 +30,7 @@ from lunomm.quoting.avellaneda_stoikov import SpreadFormula
 from lunomm.quoting.fair_price import FairPrice
 from lunomm.quoting.freshness import too_old
 from lunomm.quoting.intents import WantedQuotes
+from lunomm.quoting.looks import LookLog
 from lunomm.quoting.models import ModelName
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
@@ -117,6 +118,7 @@ async def _quote(common: Common, pair: str, options: QuoteOptions, fair_price: F
             (desk.follow_ticks(), "ticks"),
             (desk.follow_orders(), "orders"),
             (desk.poll(), "polls"),
+            (desk.tell_looks(), "looks"),
             *((desk.follow_reference(leg), f"ticks of {leg}") for leg in quoter.reference_pairs),
         ):
             piece.start(work, name)
@@ -156,6 +158,7 @@ class Desk:
         self._pair = pair
         self._quiet = quiet
         self.news = asyncio.Event()
+        self.looks = LookLog(pair, quoter.epoch_ms)
         self._wanted: WantedQuotes | None = None
         self._problem = ""
         self._said: set[str] = set()
@@ -193,6 +196,7 @@ class Desk:
                 self._late += 1
                 continue
             self.quoter.on_tick(tick, self._piece.clock.now())
+            self.looks.ticked(tick.sequence)
             self.news.set()
 
     async def follow_reference(self, pair: str) -> None:
@@ -205,6 +209,7 @@ class Desk:
         after = await self._remember()
         async for _, update in self._piece.bus.follow(ORDER_UPDATES, self._pair, after=after):
             self.quoter.on_order_update(update, self._piece.clock.now())
+            self.looks.heard(update.number)
             self.news.set()
 
     async def _remember(self) -> str:
@@ -218,6 +223,7 @@ class Desk:
                 continue
             for _, update in rows:
                 self.quoter.on_order_update(update, self._piece.clock.now())
+                self.looks.heard(update.number)
             return rows[-1][0] if rows else "-"
 
     async def poll(self) -> None:
@@ -231,6 +237,7 @@ class Desk:
                         self.quoter.on_rules(rules, now)
                     if params is not None:
                         self.quoter.on_params(params, now)
+                        self.looks.calibrated(params, now.exchange_ns)
                 account, orders = await bus.get(ACCOUNT, self._pair), await bus.hash_get(ORDERS, self._pair)
             except BusError as e:
                 self._failed(e)
@@ -238,6 +245,7 @@ class Desk:
                 now = self._piece.clock.now()
                 self.quoter.on_account(account, now)
                 self.quoter.on_orders(orders, now)
+                self.looks.polled()
                 self.news.set()
                 polls += 1
             await asyncio.sleep(POLL_S)
@@ -252,6 +260,7 @@ class Desk:
             self.news.clear()
             now = self._piece.clock.now()
             self._wanted = wanted = self.quoter.wanted(now)
+            self.looks.looked(wanted, now.exchange_ns)
             gist = _gist(wanted)
             if gist != published or time.monotonic() - at >= WRITE_S:
                 at = time.monotonic()
@@ -260,6 +269,17 @@ class Desk:
                     continue
                 published = gist
             await self._pause(min(at + WRITE_S - time.monotonic(), self._wake_s()))
+
+    async def tell_looks(self) -> None:
+        """For the tape, where one is recorded. What does not arrive is missing there, and its number says so."""
+        while True:
+            await asyncio.sleep(WRITE_S)
+            looks = self.looks.take()
+            try:
+                if looks is not None:
+                    await self._piece.bus.publish(LOOKS, looks)
+            except BusError as e:
+                self._failed(e)
 
     async def say_nothing_wanted(self) -> None:
         """Tell the gateway at once; were this lost, the key would still die within three seconds."""

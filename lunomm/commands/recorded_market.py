@@ -27,8 +27,8 @@ _LEARNED: Final[dict[object, Params]] = {}
 
 @dataclass(frozen=True)
 class Recorded:
-    """rules: as a quoter must see them. fees: as the recorder's exchange stated them. notes: what a reader must know of
-    the files."""
+    """rules: as a quoter must see them. fees: as the recorder's exchange stated them. mode: whose market it is. notes:
+    what a reader must know of the files."""
 
     paths: tuple[Path, ...]
     rules: PairRules
@@ -36,6 +36,7 @@ class Recorded:
     started_ns: int
     ended_ns: int
     fees: FeeRates | None
+    mode: str
     notes: tuple[str, ...]
 
 
@@ -89,6 +90,7 @@ def _load(paths: tuple[Path, ...], pair: str | None) -> Recorded:
         started_ns=first.started_ns,
         ended_ns=tapes[-1].ended_ns,
         fees=fees,
+        mode="" if provenance is None else provenance.mode,
         notes=tuple(_said(tapes)),
     )
 

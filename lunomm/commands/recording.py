@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lunomm import __version__
+from lunomm.bus.channels import LOOKS
 from lunomm.bus.venue import VenueInfo
 from lunomm.config import BookOptions
 from lunomm.errors import LunommError
@@ -15,6 +16,7 @@ from lunomm.tape.recorder import MEGABYTE, ROTATE_BYTES, Recorder
 
 if TYPE_CHECKING:
     from lunomm.commands.feed import Feed
+    from lunomm.commands.piece import Piece
 
 
 async def begin(feed: Feed, venue: VenueInfo | None, options: BookOptions, pairs: int) -> None:
@@ -41,6 +43,13 @@ async def begin(feed: Feed, venue: VenueInfo | None, options: BookOptions, pairs
     most = round(options.record_max_mb * MEGABYTE)
     rotate = min(ROTATE_BYTES, most // (4 * pairs))
     feed.recorder = Recorder(options.record, feed.rules, provenance, max_bytes=most, rotate_bytes=rotate)
+
+
+async def follow_looks(piece: Piece, feed: Feed) -> None:
+    """Record when our quoter looked, as long as it is recorded at all."""
+    async for looks in piece.bus.listen(LOOKS, feed.rules.pair):
+        if feed.recorder is not None:
+            feed.recorder.looked(feed.venue.clock.exchange_ns(), looks)
 
 
 async def end(feed: Feed) -> None:

@@ -1,18 +1,20 @@
 """One quoter with its gateway against one venue, on a clock that is handed in: what trades, and nothing else (pure).
 
-The very `Quoter` and `Reconciler` of the pipeline; only the processes between them are left out. What the quoter wants
-is with the gateway at once; what the gateway says takes ``bus_ns`` to the quoter, nothing unless said otherwise. The
-calls to the venue take the time of the latency model (`tape.counterparty`).
+The very `Quoter` and `Reconciler` of the pipeline; only the processes between them are left out: what the one says is
+with the other at once. The calls to the venue take the time of the latency model (`tape.counterparty`).
 
 The quoter is asked when something can change what it wants: an order event, its own clock, the fair price further off
 than it re-prices at, a state of the market. In between its last word is repeated, as the process does, so that it does
 not expire. The gateway is woken as often as the process wakes it while anything is under way, else once in two seconds.
+
+Where a session says when its quoter looked and how long words took (`tape.attention`), that is when it is asked and how
+long they take: its own looks include those its clock and the market made.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -25,11 +27,12 @@ from lunomm.market.rules import PairRules
 from lunomm.quoting.inputs import Account, Fill, OrderState, OrderUpdate, OrderView, UpdateKind
 from lunomm.quoting.intents import WantedQuotes, Why
 from lunomm.quoting.quoter import Quoter
+from lunomm.tape.attention import Attending
 from lunomm.tape.counterparty import Counterparty
 from lunomm.trading import events as ev
 from lunomm.trading.orders import Order
 from lunomm.trading.reconciler import IDLE_NS, Reconciler
-from lunomm.trading.restored import Restored
+from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import Settings
 
 SECOND: Final = 1_000_000_000
@@ -39,11 +42,14 @@ REPEAT_NS: Final = 2 * SECOND
 QUIET_NS: Final = 2 * SECOND
 """Longest sleep of a gateway with nothing under way: a longer one would count as a machine that slept."""
 
+MS: Final = 1_000_000
+FAR_NS: Final = 1 << 62
 STOP_NS: Final = 15 * SECOND
 MOST_TURNS: Final = 50
 """Turns between quoter and gateway within one instant; more is a quarrel, and the next instant goes on with it."""
 
 Look = Callable[[Now], Tick]
+_Word = OrderUpdate | dict[str, OrderView] | Account
 
 
 @dataclass
@@ -68,7 +74,8 @@ class Lane:
     Args:
         look: the market's picture now. own: our orders as they rest, for the picture; None: it shows them itself.
         params: a calibration to start from. moved: is told what is wanted, each time it was asked, and when.
-        bus_ns: from gateway to quoter. quote_from_ns: before, the quoter is paused.
+        attending: when to look, as a session did. quote_from_ns: before, the quoter is paused.
+        opening: a session's own, as notes of its journal; None: what the account holds.
     """
 
     def __init__(
@@ -84,8 +91,9 @@ class Lane:
         show_own: Callable[[Tick], None] | None = None,
         params: Params | None = None,
         moved: Callable[[WantedQuotes, int], None] | None = None,
-        bus_ns: int = 0,
+        attending: Attending | None = None,
         quote_from_ns: int = 0,
+        opening: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.pair, self.quoter, self.venue = name, rules.pair, quoter, venue
         self.record = Record()
@@ -94,7 +102,8 @@ class Lane:
         self.wanted: WantedQuotes | None = None
         self._told = moved
         self._look, self._show_own, self._rules = look, show_own, rules
-        self._gateway = Reconciler({rules.pair: (rules.base, rules.counter)}, settings, Restored(), now)
+        kept = Restored({rules.pair: RestoredPair(notes=dict(opening or {}))})
+        self._gateway = Reconciler({rules.pair: (rules.base, rules.counter)}, settings, kept, now)
         self._working = self._gateway.desks[rules.pair].working
         self._number = 0
         self._gist: object = None
@@ -104,8 +113,10 @@ class Lane:
         self._stirred = True
         self._told_ns = self._counted_ns = now.mono_ns
         self._ask_ns = self._wake_ns = now.mono_ns
-        self._bus_ns, self._resume_ns = bus_ns, quote_from_ns
-        self._words: deque[tuple[int, OrderUpdate | dict[str, OrderView] | Account]] = deque()
+        self._attending, self._resume_ns = attending, quote_from_ns
+        self._words: deque[tuple[int, _Word]] = deque()
+        self._shelf: dict[type, _Word] = {}
+        self._posted: deque[tuple[int, WantedQuotes]] = deque()
         if quote_from_ns > now.mono_ns:
             quoter.pause()
         quoter.on_rules(rules, now)
@@ -137,12 +148,16 @@ class Lane:
 
     def stir(self, now_ns: int) -> None:
         """The market looks different in a way that the quoter must see."""
+        if self._told_when(now_ns) is not None:
+            return
         self._stirred = True
         self._mid = None
         self.next_ns = min(self.next_ns, now_ns)
 
     def heed(self, fair_mid: float, now_ns: int) -> None:
         """The fair mid moved: does the quoter have to look?"""
+        if self._told_when(now_ns) is not None:
+            return
         self._mid = fair_mid
         if not self._stirred and not self.quoter.unmoved_by(fair_mid, Now(now_ns, now_ns)):
             self._stirred = True
@@ -161,8 +176,8 @@ class Lane:
     # --- one instant --------------------------------------------------------------------------------------------------
 
     def _turn(self, now: Now) -> None:
-        while self._words and self._words[0][0] <= now.mono_ns:
-            self._hear(self._words.popleft()[1], now)
+        if self._attending is not None:
+            self._attend(self._attending, now)
         if 0 < self._resume_ns <= now.mono_ns:
             self._resume_ns = 0
             self.quoter.resume()
@@ -171,6 +186,8 @@ class Lane:
             self._step(event, now)
         if now.mono_ns - self._told_ns >= REPEAT_NS and not self._stirred:
             self._repeat(now)
+        while self._posted and self._posted[0][0] <= now.mono_ns:
+            self._step(ev.QuotesSeen(self.pair, self._posted.popleft()[1]), now)
         if now.mono_ns >= self._wake_ns:
             self._step(ev.Wake(), now)
         for _ in range(MOST_TURNS):
@@ -179,6 +196,29 @@ class Lane:
             if not self._stirred:
                 break
         self._plan(now)
+
+    def _told_when(self, now_ns: int) -> Attending | None:
+        """Who says when to look and how long words take; None where nobody does."""
+        attending = self._attending
+        return attending if attending is not None and attending.attention.covers(now_ns) else None
+
+    def _attend(self, attending: Attending, now: Now) -> None:
+        """What a session's quoter heard by now, and whether it looked."""
+        told = self._told_when(now.mono_ns) is not None
+        while self._words and self._words[0][0] <= now.mono_ns:
+            word = self._words.popleft()[1]
+            if isinstance(word, OrderUpdate) or not told:
+                self._hear(word, now)
+            else:
+                self._shelf[type(word)] = word
+        while (look := attending.due(now.mono_ns)) is not None:
+            self._stirred = True
+            if look.polled:
+                for word in self._shelf.values():
+                    self._hear(word, now)
+                self._shelf.clear()
+        if (params := attending.calibration(now.mono_ns)) is not None:
+            self.quoter.on_params(params, now)
 
     def _repeat(self, now: Now) -> None:
         """The quoter's last word again, unless it may have another by now."""
@@ -197,13 +237,19 @@ class Lane:
         idle = QUIET_NS if self._quiet() else IDLE_NS
         self._wake_ns = self._gateway.wake_ns(now, idle)
         times = [self._wake_ns, self._told_ns + REPEAT_NS]
-        if (asked := self.quoter.wake_ns(now)) is not None:
+        attending = self._told_when(now.mono_ns)
+        if attending is not None:
+            self._ask_ns = FAR_NS
+            times += [FAR_NS if attending.next_ns is None else attending.next_ns]
+        elif (asked := self.quoter.wake_ns(now)) is not None:
             self._ask_ns = asked
             times.append(asked)
         if (due := self.venue.next_ns()) is not None:
             times.append(due)
         if self._words:
             times.append(self._words[0][0])
+        if self._posted:
+            times.append(self._posted[0][0])
         if self._resume_ns:
             times.append(self._resume_ns)
         self.next_ns = max(min(times), now.mono_ns + 1)
@@ -218,7 +264,8 @@ class Lane:
     def _ask(self, now: Now) -> None:
         """Show the quoter the market, and tell the gateway what it wants now."""
         self._stirred = False
-        self._tick = tick = self._look(now)
+        attending = self._told_when(now.mono_ns)
+        self._tick = tick = self._look(now) if attending is None else attending.picture(now)
         if self._show_own is not None:
             self._show_own(tick)
         self.quoter.on_tick(tick, now)
@@ -242,7 +289,14 @@ class Lane:
         self._number += 1
         wanted.number = self._number
         self._told_ns = now.mono_ns
-        self._step(ev.QuotesSeen(self.pair, wanted), now)
+        attending = self._told_when(now.mono_ns)
+        if attending is None:
+            self._step(ev.QuotesSeen(self.pair, wanted), now)
+            return
+        due = now.mono_ns + attending.attention.reaches.at(now.mono_ns)
+        # One after the other, as on any connection; its number is its own.
+        due = max(due, self._posted[-1][0]) if self._posted else due
+        self._posted.append((due, msgspec.structs.replace(wanted)))
 
     def _count(self, now: Now) -> None:
         """The time until now counts for what was said before."""
@@ -285,14 +339,17 @@ class Lane:
             ):  # fmt: skip
                 self.venue.send(action, now.mono_ns)
 
-    def _say(self, word: OrderUpdate | dict[str, OrderView] | Account, now: Now) -> None:
+    def _say(self, word: _Word, now: Now) -> None:
         """The gateway tells the quoter."""
-        if self._bus_ns:
-            self._words.append((now.mono_ns + self._bus_ns, word))
-        else:
+        attending = self._told_when(now.mono_ns)
+        if attending is None:
             self._hear(word, now)
+            return
+        said_ns = now.mono_ns // MS * MS
+        due = said_ns + attending.attention.hears.at(said_ns)
+        self._words.append((max(due, self._words[-1][0]) if self._words else due, word))
 
-    def _hear(self, word: OrderUpdate | dict[str, OrderView] | Account, now: Now) -> None:
+    def _hear(self, word: _Word, now: Now) -> None:
         if isinstance(word, OrderUpdate):
             self.quoter.on_order_update(word, now)
             # On its way to the book or out of it an order changes nothing that is wanted.

@@ -1,6 +1,7 @@
 """How long a request takes to the venue and its answer back: one fixed time, or as a session measured it (pure).
 
-A round trip measured at one end says nothing about its two halves; each is taken for half of it.
+A round trip measured at one end says nothing about its two halves; each is taken for half of it, unless something else
+tells them apart.
 """
 
 from __future__ import annotations
@@ -51,10 +52,14 @@ class Fixed:
 
 
 class RoundTrip(NamedTuple):
-    """One request of a session: when it was sent, our clock, and how long until its answer was here."""
+    """One request of a session: when it was sent, our clock, and how long until its answer was here.
+
+    out_ns: of that, the way there, where the session shows it.
+    """
 
     sent_ns: int
     took_ns: int
+    out_ns: int | None = None
 
 
 class Measured:
@@ -68,7 +73,7 @@ class Measured:
     def __init__(self, trips: Sequence[RoundTrip]) -> None:
         if not trips or min(trip.took_ns for trip in trips) < 0:
             raise ModelError("no round trip was measured" if not trips else "a round trip shorter than nothing")
-        self._trips = sorted(trips)
+        self._trips = sorted(trips, key=lambda trip: trip[:2])
         self._times = [trip.sent_ns for trip in self._trips]
         self._next = 0
         took = sorted(trip.took_ns for trip in trips)
@@ -84,5 +89,5 @@ class Measured:
         else:
             trip = self._trips[self._next % len(self._trips)]
             self._next += 1
-        out = trip.took_ns // 2
+        out = trip.took_ns // 2 if trip.out_ns is None else min(trip.out_ns, trip.took_ns)
         return Ways(out, trip.took_ns - out)

@@ -19,6 +19,7 @@ from lunomm.luno.wire import WireOrder, WireSnapshot
 from lunomm.market.events import BookOrder, BookSnapshot
 from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules
+from lunomm.quoting.looks import Looks
 
 VERSION: Final = 1
 SUFFIX: Final = ".jsonl.gz"
@@ -156,6 +157,11 @@ def own_line(recv_ns: int, own: Iterable[OwnIntent], rules: PairRules) -> bytes:
 def lost_line(recv_ns: int, why: str) -> bytes:
     """From here on nothing is known, until the next snapshot."""
     return _line({"recv_ns": recv_ns, "lost": why[:200]})
+
+
+def looks_line(recv_ns: int, looks: Looks) -> bytes:
+    """When our quoter looked, and at what: of no use but to a replay of its session."""
+    return _line({"recv_ns": recv_ns, "looks": looks})
 
 
 def snapshot_frame(snapshot: BookSnapshot, rules: PairRules) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from lunomm.luno.wire import MAX_FRAME, WireError, decode_market_frame
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules, Side
+from lunomm.quoting.looks import Looks
 from lunomm.tape.lines import Provenance
 from lunomm.tape.scales import infer_rules
 from lunomm.tape.unpack import MAGIC, Broken, unpacked
@@ -126,6 +127,7 @@ class _Line(msgspec.Struct):
     recv_ns: int
     frame: str | None = None
     lost: str | None = None
+    looks: dict[str, Any] | None = None
     own: dict[str, tuple[Side, Decimal, Decimal]] | None = None
 
 
@@ -134,6 +136,11 @@ class _Numbered(NamedTuple):
     text: bytes
 
 
+class _Looked(msgspec.Struct):
+    looks: Looks
+
+
+_looked = msgspec.json.Decoder(_Looked)
 _line = msgspec.json.Decoder(_Line)
 _header = msgspec.json.Decoder(_Header)
 
@@ -164,6 +171,20 @@ def read_tape(
     if rules.pair != name:
         raise UsageError(f"{path} is a tape of {name[:20]} with rules of {rules.pair[:20]}", code="TAPE_FOREIGN")
     return _check(path, rules, header, keep)
+
+
+def read_looks(path: Path) -> list[Looks]:
+    """When a quoter looked, as a tape that was checked has it; a line that cannot be understood is missing."""
+    found = []
+    for line in _lines(path):
+        if isinstance(line, str):
+            break
+        if b'"looks":' in line.text[:64]:
+            try:
+                found.append(_looked.decode(line.text).looks)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
+                continue  # its number is missing then
+    return found
 
 
 def _first(path: Path) -> _Header | None:
@@ -289,7 +310,7 @@ def _too_long(path: Path, number: int) -> UsageError:
 
 
 def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn | TapeLost | None:
-    """One line; ``None`` for the header, keep-alives and error frames."""
+    """One line; ``None`` for the header, keep-alives, error frames and a quoter's looks."""
     if line.text.startswith(_RAW):
         return _frame(line.text, None, rules, path, line.number)
     try:
@@ -307,6 +328,8 @@ def _item(line: _Numbered, rules: PairRules, path: Path) -> TapeFrame | TapeOwn 
         return TapeOwn(record.recv_ns, _own(record.own, rules, path, line.number))
     if record.lost is not None:
         return TapeLost(record.recv_ns, record.lost[:200])
+    if record.looks is not None:
+        return None
     if record.frame is None:
         raise _damaged(path, line.number, "neither a frame nor our orders nor a loss")
     return _frame(record.frame, record.recv_ns, rules, path, line.number)

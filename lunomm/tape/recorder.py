@@ -24,6 +24,7 @@ from lunomm.errors import LunommError, UsageError
 from lunomm.market.events import BookSnapshot
 from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules
+from lunomm.quoting.looks import Looks
 from lunomm.tape.lines import (
     Provenance,
     Sidecar,
@@ -77,6 +78,14 @@ class _Lost(NamedTuple):
     why: str
 
 
+class _Looked(NamedTuple):
+    recv_ns: int
+    looks: Looks
+
+
+_Item = _Frame | _Restart | _Own | _Lost | _Looked | Warmth
+
+
 class Recorder:
     """Records one pair into ``folder`` until closed. All times: exchange clock at receipt, Unix ns.
 
@@ -117,7 +126,7 @@ class Recorder:
         self._max_bytes = max_bytes
         self._rotate_bytes = max(1, min(rotate_bytes, max_bytes // 4))
         self._free = free or _free
-        self._queue: deque[_Frame | _Restart | _Own | _Lost | Warmth] = deque()
+        self._queue: deque[_Item] = deque()
         # Two counters, each written by one thread only: a shared one would need a lock on the hot path.
         self._put = 0
         self._done = 0
@@ -156,6 +165,11 @@ class Recorder:
         """Our own orders are these from here on."""
         if not self.trouble:
             self._queue.append(_Own(recv_ns, own))
+
+    def looked(self, recv_ns: int, looks: Looks) -> None:
+        """Our quoter says when it looked."""
+        if not self.trouble:
+            self._queue.append(_Looked(recv_ns, looks))
 
     def warm(self, warm: Warmth) -> None:
         """What the book begins from."""
@@ -217,7 +231,7 @@ class Recorder:
                 return  # given up meanwhile
             self._write(item)
 
-    def _write(self, item: _Frame | _Restart | _Own | _Lost | Warmth) -> None:
+    def _write(self, item: _Item) -> None:
         if isinstance(item, Warmth):
             self._warm = item
             if self._file is not None:
@@ -227,6 +241,10 @@ class Recorder:
             self._own = item
             if self._file is not None:
                 self._file.add_own(*item)
+            return
+        if isinstance(item, _Looked):
+            if self._file is not None:
+                self._file.add_looks(*item)
             return
         if isinstance(item, _Restart):
             # Frames queued before the last one asked once more, of the file that it has ended since.

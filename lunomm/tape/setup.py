@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 from lunomm.market.records import Params
 from lunomm.quoting.quoter_options import QuoterOptions
+from lunomm.tape.attention import Attention
 from lunomm.tape.latency import Fixed, Latency, Measured, RoundTrip
 from lunomm.tape.lines import Warmth
 from lunomm.trading.limits import Limits
@@ -26,7 +28,8 @@ class Setup:
     None: the tape's, else none. one_way_ms: latency each way; trips: a session's instead. fair_price: a built-in's
     name. params: a calibration to start from. epoch_ms: names the intents. seed: of the order ids. start_ns, end_ns:
     our clock, when the lanes begin and end; 0 and None: with the tape. warm: what the book began from.
-    bus_ms: from gateway to quoter. quote_from_ns: our clock, when the quoter begins.
+    attention: when a session's quoter looked. quote_from_ns: our clock, when the quoter begins.
+    opening: a session's, as its journal notes it. unseen: our orders are in no book (a paper exchange's are not).
     """
 
     quoter: QuoterOptions = field(default_factory=QuoterOptions)
@@ -50,8 +53,10 @@ class Setup:
     start_ns: int = 0
     end_ns: int | None = None
     warm: Warmth | None = None
-    bus_ms: float = 0.0
+    attention: Attention | None = None
     quote_from_ns: int = 0
+    opening: Mapping[str, str] = field(default_factory=dict)
+    unseen: bool = False
 
     @property
     def watched(self) -> tuple[float, float, str, int]:
@@ -65,7 +70,8 @@ class Setup:
 
     @property
     def back_ns(self) -> int:
-        return self.latency.back_ns
+        """The way of the market's messages to us, as far as their times of receipt do not say it."""
+        return 0 if self.attention is not None else self.latency.back_ns
 
 
 def baseline_options(options: QuoterOptions) -> QuoterOptions:

@@ -28,6 +28,7 @@ from lunomm.simulator import profiles
 from lunomm.simulator.draws import draws
 from lunomm.simulator.ledger import FeeRates
 from lunomm.simulator.venue import AccountSpec
+from lunomm.tape.attention import Attending
 from lunomm.tape.attribution import Attribution, OrderLife, Session, attribute
 from lunomm.tape.backtest import Backtest, with_own
 from lunomm.tape.counterparty import Counterparty
@@ -73,7 +74,7 @@ def run_trial(
         ModelError: options no model can price.
     """
     trial = _Trial(rules, setup, own, price, scripts)
-    warm = setup.warm
+    warm, attending = setup.warm, trial.attending
     for count, item in enumerate(items):
         if setup.end_ns is not None and item.recv_ns > setup.end_ns:
             break
@@ -81,6 +82,8 @@ def run_trial(
             trial.warm(warm)
             warm = None
         if type(item) is Frame:
+            if attending is not None:
+                attending.before(item.event.sequence, item.recv_ns)
             trial.backtest.frame(item.recv_ns, item.event)
         elif isinstance(item, TapeOwn):
             trial.backtest.own(item.recv_ns, item.own)
@@ -120,6 +123,7 @@ class _Trial:
             self.backtest = Backtest(rules, observer, back_ns, own)
             self._script = self.backtest.note(observer) if plain else None
         self.backtest.begin, self.backtest.begin_ns = self._begin, setup.start_ns
+        self.attending = None if setup.attention is None else Attending(setup.attention, self.backtest.look)
         self._venues: list[PaperVenue] = []
         self._quoted: list[QuoteLog] = []
 
@@ -159,8 +163,10 @@ class _Trial:
         log = QuoteLog()
         lane = Lane(
             name, rules, quoter, far, settings, self.backtest.look, Now(now_ns, now_ns),
-            show_own=lambda tick: show_own(market, rules, lane.live(), tick), params=setup.params, moved=log.note,
-            bus_ns=round(setup.bus_ms * 1e6), quote_from_ns=setup.quote_from_ns,
+            show_own=None if setup.unseen else lambda tick: show_own(market, rules, lane.live(), tick),
+            params=setup.params, moved=log.note,
+            attending=self.attending if name == STRATEGY else None, quote_from_ns=setup.quote_from_ns,
+            opening=setup.opening,
         )  # fmt: skip
         self._venues.append(venue)
         self._quoted.append(log)

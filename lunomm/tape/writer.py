@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from lunomm.market.own import OwnIntent
-from lunomm.tape.lines import Sidecar, Warmth, frame_line, header_line, lost_line, own_line, sidecar_name
+from lunomm.quoting.looks import Looks
+from lunomm.tape.lines import Sidecar, Warmth, frame_line, header_line, looks_line, lost_line, own_line, sidecar_name
 
 _LEVEL: Final = 6
 _GZIP: Final = 31
@@ -54,6 +55,9 @@ class TapeFile:
     def add_lost(self, recv_ns: int, why: str) -> None:
         self.about.gaps += 1
         self._put(lost_line(recv_ns, why))
+
+    def add_looks(self, recv_ns: int, looks: Looks) -> None:
+        self._put(looks_line(recv_ns, looks))
 
     def warmed(self, warm: Warmth) -> None:
         """The book was told of the past."""

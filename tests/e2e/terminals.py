@@ -144,6 +144,9 @@ class Desk:
         except httpx.TransportError:
             return []
 
+    def ended_orders(self, pair: str = "XBTMYR") -> list[dict[str, Any]]:
+        return [row for row in self.ask("/api/1/listorders", pair=pair)["orders"] or [] if row["state"] == "COMPLETE"]
+
     def two_sided(self, pair: str = "XBTMYR") -> bool:
         return sorted(order["side"] for order in self.open_orders(pair)) == ["BUY", "SELL"]
 

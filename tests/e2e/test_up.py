@@ -39,12 +39,22 @@ def test_it_trades_ends_flat_and_leaves_nothing(desk: Desk) -> None:
 
 def test_two_open_orders_soon_and_ctrl_c_ends_flat(desk: Desk) -> None:
     started = time.monotonic()
-    up = desk.spawn("up")
+    up = desk.spawn("up", "--reprice-at", "0.02")
     wait_until(desk.two_sided, 45, "a bid and an ask on the exchange")
     assert time.monotonic() - started < 45
+    wait_until(lambda: len(desk.ended_orders()) >= 12, 30, "orders replaced as the market moves")
     up.send_signal(signal.SIGINT)
     assert up.wait(30) == 0, desk.logs()
     assert processes_of(desk.folder) == []
+    # Replayed with its own looks and latencies, it is itself again: of so few orders one may be another.
+    done = desk.run("parity", "--json")
+    assert done.code == 0, done.err
+    found = done.last
+    orders = found["orders"]
+    assert orders["session"] >= 12
+    assert orders["matched"] >= 0.9 * max(orders["session"], orders["replay"]), found
+    assert all(one["cause"] for one in found["unmatched_fills"])
+    assert not any("do not say when the quoter looked" in note for note in found["notes"])
 
 
 def test_a_child_that_dies_comes_back(desk: Desk) -> None:

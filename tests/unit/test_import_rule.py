@@ -63,6 +63,7 @@ PURE_MODULES = (
     "tape/script.py",
     "tape/stretches.py",
     "tape/parity.py",
+    "tape/attention.py",
     "tape/without_own.py",
     "simulator/matching.py",
     "simulator/ledger.py",

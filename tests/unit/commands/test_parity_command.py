@@ -13,7 +13,6 @@ import virtual_market as vm
 
 from lunomm import cli
 from lunomm.commands.gateway import GATEWAY
-from lunomm.commands.parity import BUS_MS
 from lunomm.commands.quote import asked
 from lunomm.journal.store import open_journal
 from lunomm.market.clock import Now
@@ -46,7 +45,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
             return actions
 
         patch.setattr(Reconciler, "step", journaled)
-        session = vm.run(3, 150, Fixed(ONE_WAY_MS), bus_ns=round(BUS_MS * 1e6))
+        session = vm.run(3, 160, Fixed(ONE_WAY_MS))
     journal = open_journal(folder / "journal-sim-run1-account.sqlite3", account="account", venue="sim-run1")
     epoch = vm.START_NS // vm.MS
     journal.commit(

@@ -20,9 +20,10 @@ from lunomm.market.book import Book
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules, Side
+from lunomm.quoting.looks import Look, Looks
 from lunomm.tape import recorder as module
 from lunomm.tape.lines import Provenance, Sidecar, StoredFile, is_full, is_ours, sidecar_name, surplus, tape_name
-from lunomm.tape.reader import TapeFrame, TapeLost, TapeOwn, read_tape
+from lunomm.tape.reader import TapeFrame, TapeLost, TapeOwn, read_looks, read_tape
 from lunomm.tape.recorder import MEGABYTE, Recorder
 
 T0 = 1_776_470_400_000_000_000
@@ -125,6 +126,29 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     with gzip.open(path) as stream:
         header = json.loads(stream.readline())
     assert header["pair"] == "XBTMYR" and header["provenance"]["taker_fee"] == "0.001"
+
+
+def test_the_looks_of_our_quoter_are_kept_and_are_no_part_of_the_market(tmp_path: Path) -> None:
+    looks = [
+        Looks(
+            pair="XBTMYR", epoch=7, number=n, looks=[Look(T0 + n, 3, 4, 5, True), Look(T0 + n + 1, None, 4, 5, False)]
+        )
+        for n in (1, 2)
+    ]
+    recorder = Recorder(tmp_path, RULES, ABOUT, max_bytes=MEGABYTE)
+    recorder.looked(T0, looks[0])  # before there is a file: its number will be missing
+    recorder.frame(T0, snapshot(1), 1, snapshot=True)
+    recorder.looked(T0 + 2, looks[0])
+    recorder.frame(T0 + 3, update(2), 2, snapshot=False)
+    recorder.looked(T0 + 4, looks[1])
+    recorder.close()
+    (path,) = tapes(tmp_path)
+    tape = read_tape(path, "XBTMYR")
+    assert [item.event.sequence for item in tape if isinstance(item, TapeFrame)] == [1, 2] and len(list(tape)) == 2
+    assert read_looks(path) == looks
+    text = gzip.decompress(path.read_bytes()).replace(b'"number":1', b'"number":"x"')
+    path.write_bytes(gzip.compress(text))
+    assert read_looks(path) == looks[1:]
 
 
 def test_a_full_file_is_followed_by_one_that_goes_on_without_a_gap(tmp_path: Path) -> None:
