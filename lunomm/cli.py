@@ -27,6 +27,8 @@ from lunomm.errors import ConfigError, LunommError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="lunomm",
     help="Market making on Luno after Avellaneda & Stoikov: a pipeline of small processes over Redis.",
@@ -431,7 +433,8 @@ def run(argv: Sequence[str]) -> int:
         c.export_options(env)
         as_json, debug = asked(args, "json"), asked(args, "debug")
         code = typer.main.get_command(narrowed(app, command)).main(args=args, prog_name="lunomm", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        # The command line library turns a Ctrl-C that no command took into 130: nothing was placed, which is 0 here.
+        return code if isinstance(code, int) and code != INTERRUPTED else 0
     except LunommError as e:
         return report(e, command, as_json=as_json, debug=debug)
     except BaseExceptionGroup as group:
@@ -440,7 +443,7 @@ def run(argv: Sequence[str]) -> int:
             raise
         return report(error, command, as_json=as_json, debug=debug)
     except (KeyboardInterrupt, typer.Abort):
-        return 0  # before a piece was up: nothing was placed
+        return 0  # before a piece was up
     except MemoryError:
         error = ConfigError("memory: not enough of it for this command. Free some, or raise ulimit -v")
         return report(error, command, as_json=as_json, debug=debug)

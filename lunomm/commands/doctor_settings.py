@@ -202,7 +202,10 @@ def _settings(
 ) -> list[Setting]:
     """The five that decide what a command does, then all else that is set."""
 
+    told = {"LUNO_KEY_SECRET"}
+
     def of(name: str, value: str, *variables: str) -> Setting:
+        told.update(variables)
         if name in typed:
             return Setting(name, value, "option", "[PAIR]" if name == "pair" else f"--{name}")
         for variable in variables:
@@ -225,7 +228,6 @@ def _settings(
         of("state", str(common.state_dir), "LUNOMM_STATE_DIR"),
         of("key", "set, not shown" if common.key is not None else "none", "LUNO_KEY_ID"),
     ]
-    told = {"LUNO_KEY_SECRET", *(each.variable for each in found)}
     for variable, source in where.items():
         if variable not in told and variable not in (c.SUPERVISED, c.ARGUMENTS_ONLY):
             found.append(Setting(_name(variable), shown(variable, env.get(variable, "")), source, variable))

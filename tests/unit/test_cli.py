@@ -277,6 +277,12 @@ def test_results_are_enveloped(called: Called, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == ""
 
 
+def test_ctrl_c_before_a_piece_is_up_is_done(called: Called, capsys: pytest.CaptureFixture[str]) -> None:
+    called.error = KeyboardInterrupt()
+    assert cli.run(["down"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_crash_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["lunomm", "book"])
     cli.crash(ValueError, ValueError("bad\nthing"), None)
