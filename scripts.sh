@@ -178,6 +178,7 @@ bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
 bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
+bash scripts.sh screens [FOLDER]     take the pictures of .github/screens from a simulated session (some minutes)
 bash scripts.sh screens text         make the stored pictures of every screen anew (tests/unit/views/screens)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
 bash scripts.sh compat dask          a sweep on a Dask cluster of this machine gives the table of a local one
@@ -237,8 +238,8 @@ case "${1:-}" in
         if [[ "${2:-}" == text ]]; then
             exec "$python" tests/unit/views/test_screens.py
         fi
-        say "screens: say which: text"
-        exit 2
+        shift
+        exec "$python" -m tests.screens "$@"
         ;;
     compat)
         which="${2:-}"

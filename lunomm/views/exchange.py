@@ -8,15 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from lunomm.views import palette
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, as_float, number, percent, safe
+from lunomm.views.table import Column, table
+from lunomm.views.text import UNKNOWN, age, aligned, as_float, column, number, percent, safe
 
 TWO_COLUMNS = 70
-NARROW = 48
 ROOMY = 100
 CALLS = "calls/60 s of 300"
 
@@ -180,17 +179,17 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     left, right = facts(tier, label_width=12), facts(visitors, label_width=10)
     wide = width >= TWO_COLUMNS
     rows = view.markets[: max(1, height - 3)]
-    blocks: list[RenderableType] = [head, rule("markets", width), _markets(rows, width)]
+    blocks: list[RenderableType] = [head, rule("markets", width), *_markets(rows, width)]
     room = height - 3 - len(rows)
     needed = 1 + (max(len(tier), len(visitors)) if wide else len(tier) + len(visitors))
     # What is wrong comes first, then who is there: a screen too small for all of it shows these.
     ailing = sorted(view.faults, key=lambda row: not row.active)[: max(0, room - 2)]
-    for title, count, table in (
+    for title, count, drawn in (
         ("faults", len(ailing), _faults(ailing, width)),
         ("visitors", len(view.visitors), _visitors(view.visitors, width)),
     ):
         if count and room >= 2 + count:
-            blocks += [rule(title, width), table]
+            blocks += [rule(title, width), *drawn]
             room -= 2 + count
     if room >= needed:
         blocks += [rule("the door", width), *([columns(left, right)] if wide else [left, right])]
@@ -198,120 +197,106 @@ def _draw(view: ExchangeView, width: int, height: int) -> RenderableType:
     if view.upstream is not None:
         made = [row for row in rows if row.paper is not None]
         if made and room >= 2 + len(made):
-            blocks += [rule("made by their queues, and by cruder rules", width), _paper(made)]
+            blocks += [rule("made by their queues, and by cruder rules", width), *_paper(made, width)]
     elif view.tape is None and room >= 2 + len(rows):
-        blocks += [rule("the truth behind them", width), _truth(rows)]
+        blocks += [rule("the truth behind them", width), *_truth(rows, width)]
     return stack(blocks)
 
 
-def _markets(rows: Sequence[MarketRow], width: int) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    names = ["pair", "status", "bid", "ask", "updates/s", "trades/min", "orders", "filled"]
-    if width < TWO_COLUMNS:
-        names = ["pair", "bid", "ask", "trades/min", "orders"] if width >= NARROW else ["pair", "bid", "ask"]
-    for name in names:
-        table.add_column(justify="left" if name in ("pair", "status") else "right", no_wrap=True, overflow="ellipsis")
-    short = {"updates/s": "upd/s", "trades/min": "tr/min"} if width < ROOMY else {}
-    table.add_row(*[Text(short.get(name, name), palette.MUTED) for name in names])
-    for row in rows:
-        good = palette.GOOD if row.status == "ACTIVE" else palette.WARN
-        cells: dict[str, Text] = {
-            "pair": Text(safe(row.pair, 20), palette.STRONG),
-            "status": status_word(safe(row.status, 12), good),
-            "bid": Text(number(row.bid), palette.BID),
-            "ask": Text(number(row.ask), palette.ASK),
-            "updates/s": Text(number(row.updates_per_s, 1)),
-            "trades/min": Text(number(row.trades_per_min, 0)),
-            "orders": Text(number(row.orders), palette.OWN if row.orders else palette.PLAIN),
-            "filled": Text(number(row.filled)),
-        }
-        table.add_row(*[cells[name] for name in names])
-    return table
-
-
-def _visitors(rows: Sequence[VisitorRow], width: int) -> Table:
-    names: tuple[str, ...] = (
-        "account",
-        "keys",
-        "market streams",
-        "user streams",
-        "orders",
-        "filled",
-        CALLS,
+def _markets(rows: Sequence[MarketRow], width: int) -> list[RenderableType]:
+    short = width < ROOMY
+    bids, asks = (aligned([number(price) for price in side]) for side in ([r.bid for r in rows], [r.ask for r in rows]))
+    trades = column([row.trades_per_min for row in rows], 0)
+    return table(
+        [
+            Column("pair", [Text(safe(row.pair, 20), palette.STRONG) for row in rows]),
+            Column("status", [_status(row) for row in rows], rank=3),
+            Column("bid", [Text(figure, palette.BID) for figure in bids], right=True),
+            Column("ask", [Text(figure, palette.ASK) for figure in asks], right=True),
+            Column("upd/s" if short else "updates/s", column([r.updates_per_s for r in rows], 1), rank=5, right=True),
+            Column("tr/min" if short else "trades/min", trades, rank=2, right=True),
+            Column("orders", [_orders(row.orders) for row in rows], rank=1, right=True),
+            Column("filled", [number(row.filled) for row in rows], rank=4, right=True),
+        ],
+        width,
     )
-    if width < TWO_COLUMNS:
-        names = ("account", "orders", CALLS)
-    table = _grid(names)
-    for row in rows:
-        near = palette.WARN if row.calls_used >= 240 else palette.PLAIN
-        cells = {
-            "account": Text(safe(row.owner, 20), palette.STRONG),
-            "keys": Text(number(row.keys)),
-            "market streams": Text(number(row.market_streams)),
-            "user streams": Text(number(row.user_streams)),
-            "orders": Text(number(row.orders), palette.OWN if row.orders else palette.PLAIN),
-            "filled": Text(number(row.filled)),
-            CALLS: Text(number(row.calls_used), near),
-        }
-        table.add_row(*[cells[name] for name in names])
-    return table
 
 
-def _faults(rows: Sequence[FaultRow], width: int) -> Table:
-    names: tuple[str, ...] = ("fault", "reached", "", "parameters") if width >= NARROW else ("fault", "reached")
-    table = _grid(names)
-    for row in rows:
-        cells = {
-            "fault": Text(f"{row.number} {safe(row.name, 24)}", palette.WARN if row.active else palette.MUTED),
-            "reached": Text(number(row.reached)),
-            "": Text("armed" if row.active else "over", palette.WARN if row.active else palette.MUTED),
-            "parameters": Text(safe(row.parameters, max(8, width - 46)), palette.MUTED),
-        }
-        table.add_row(*[cells[name] for name in names])
-    return table
+def _status(row: MarketRow) -> Text:
+    return status_word(safe(row.status, 12), palette.GOOD if row.status == "ACTIVE" else palette.WARN)
 
 
-def _grid(names: Sequence[str]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for name in names:
-        left = name in ("account", "fault", "", "parameters")
-        table.add_column(justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    table.add_row(*[Text(name, palette.MUTED) for name in names])
-    return table
+def _orders(count: int) -> Text:
+    return Text(number(count), palette.OWN if count else palette.PLAIN)
 
 
-def _paper(rows: Sequence[MarketRow]) -> Table:
-    names = ("pair", "rested", "trade-through", "queue", "touch", "uncertain")
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(justify="left" if name == "pair" else "right", no_wrap=True, overflow="ellipsis")
-    table.add_row(*[Text(name, palette.MUTED) for name in names])
-    for row in rows:
-        paper = row.paper
-        assert paper is not None
-        table.add_row(
-            Text(safe(row.pair, 20)),
-            Text(number(paper.rested)),
-            Text(number(paper.pessimistic)),
-            Text(number(paper.queue), palette.OWN if paper.queue else palette.PLAIN),
-            Text(number(paper.optimistic)),
-            Text(f"{paper.uncertain} of {paper.orders}", palette.WARN if paper.uncertain else palette.PLAIN),
-        )
-    return table
+def _visitors(rows: Sequence[VisitorRow], width: int) -> list[RenderableType]:
+    used = [Text(number(r.calls_used), palette.WARN if r.calls_used >= 240 else palette.PLAIN) for r in rows]
+    return table(
+        [
+            Column("account", [Text(safe(row.owner, 20), palette.STRONG) for row in rows]),
+            Column("keys", [number(row.keys) for row in rows], rank=3, right=True),
+            Column("market streams", [number(row.market_streams) for row in rows], rank=4, right=True),
+            Column("user streams", [number(row.user_streams) for row in rows], rank=4, right=True),
+            Column("orders", [_orders(row.orders) for row in rows], rank=1, right=True),
+            Column("filled", [number(row.filled) for row in rows], rank=2, right=True),
+            Column(CALLS, used, right=True),
+        ],
+        width,
+    )
 
 
-def _truth(rows: Sequence[MarketRow]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for name in ("pair", "profile", "sigma", "1/kappa", "A a side", "takers"):
-        table.add_column(justify="left" if name in ("pair", "profile") else "right", no_wrap=True, overflow="ellipsis")
-    table.add_row(*[Text(n, palette.MUTED) for n in ("pair", "profile", "sigma", "1/kappa", "A a side", "takers")])
-    for row in rows:
-        table.add_row(
-            Text(safe(row.pair, 20)),
-            Text(safe(row.profile, 20)),
-            Text(UNKNOWN if row.sigma_daily is None else f"{percent(row.sigma_daily, 2)}/day"),
-            Text("not stated" if row.kappa_bp is None else f"{number(row.kappa_bp, 1)} bp"),
-            Text("not stated" if row.intensity is None else f"{number(row.intensity, 4)} /s"),
-            Text(UNKNOWN if row.taker_rate is None else f"{number(row.taker_rate * 60, 1)} /min"),
-        )
-    return table
+def _faults(rows: Sequence[FaultRow], width: int) -> list[RenderableType]:
+    styles = [palette.WARN if row.active else palette.MUTED for row in rows]
+    named = zip(rows, styles, strict=True)
+    return table(
+        [
+            Column("fault", [Text(f"{row.number} {safe(row.name, 24)}", style) for row, style in named]),
+            Column("reached", [number(row.reached) for row in rows], right=True),
+            Column("", [Text("armed" if r.active else "over", s) for r, s in zip(rows, styles, strict=True)], rank=1),
+            Column("parameters", [Text(safe(r.parameters, 80), palette.MUTED) for r in rows], rank=2, prose=True),
+        ],
+        width,
+    )
+
+
+def _paper(rows: Sequence[MarketRow], width: int) -> list[RenderableType]:
+    made = [(row, row.paper) for row in rows if row.paper is not None]
+    papers = [paper for _, paper in made]
+    queues = [
+        Text(figure, palette.OWN if paper.queue else palette.PLAIN)
+        for figure, paper in zip(aligned([number(paper.queue) for paper in papers]), papers, strict=True)
+    ]
+    unsure = [
+        Text(f"{paper.uncertain} of {paper.orders}", palette.WARN if paper.uncertain else palette.PLAIN)
+        for paper in papers
+    ]
+    return table(
+        [
+            Column("pair", [safe(row.pair, 20) for row, _ in made]),
+            Column("rested", aligned([number(paper.rested) for paper in papers]), rank=1, right=True),
+            Column("trade-through", aligned([number(paper.pessimistic) for paper in papers]), rank=2, right=True),
+            Column("queue", queues, right=True),
+            Column("touch", aligned([number(paper.optimistic) for paper in papers]), rank=2, right=True),
+            Column("uncertain", unsure, rank=3, right=True),
+        ],
+        width,
+    )
+
+
+def _truth(rows: Sequence[MarketRow], width: int) -> list[RenderableType]:
+    sigma = [UNKNOWN if row.sigma_daily is None else f"{percent(row.sigma_daily, 2)}/day" for row in rows]
+    depth = ["not stated" if row.kappa_bp is None else f"{number(row.kappa_bp, 1)} bp" for row in rows]
+    rate = ["not stated" if row.intensity is None else f"{number(row.intensity, 4)} /s" for row in rows]
+    takers = [UNKNOWN if row.taker_rate is None else f"{number(row.taker_rate * 60, 1)} /min" for row in rows]
+    return table(
+        [
+            Column("pair", [safe(row.pair, 20) for row in rows]),
+            Column("profile", [safe(row.profile, 20) for row in rows], rank=1),
+            Column("sigma", sigma, right=True),
+            Column("1/kappa", depth, rank=2, right=True),
+            Column("A a side", rate, rank=3, right=True),
+            Column("takers", takers, rank=4, right=True),
+        ],
+        width,
+    )

@@ -58,7 +58,7 @@ def spread_words(tick: Tick, rules: PairRules | None) -> str:
 
 def fine(share: float | None) -> int:
     """Decimals of a spread in basis points: one tick of a dear asset is a few hundredths of one."""
-    return 2 if share is not None and abs(share) < 1e-4 else 1
+    return 2 if share is not None and abs(share) < 1e-3 else 1
 
 
 def ratio(part: Decimal | None, whole: Decimal | None) -> float | None:

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from lunomm.market.rules import PairRules, Side
@@ -25,10 +24,12 @@ from lunomm.views.axis import Mark, axis
 from lunomm.views.calibrate import inverse_kappa
 from lunomm.views.pipeline import drawable
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, as_float, bp, common_decimals, number, percent, safe, with_unit
+from lunomm.views.table import Column, table
+from lunomm.views.text import UNKNOWN, age, as_float, bp, column, common_decimals, number, percent, safe, with_unit
 
 DAY_S = 86_400
 TWO_COLUMNS = 78
+STEPS_WIDTH = 60
 PICTURE_ROWS = 8
 """Rows that must be left for a picture, so that it never costs the decomposition its own."""
 
@@ -228,23 +229,20 @@ def _of(seconds: float | None) -> str:
     return "" if seconds is None else f" of {age(seconds * 1000)}"
 
 
-def _steps(quotes: WantedQuotes) -> Table:
+def _steps(quotes: WantedQuotes) -> RenderableType:
     """What each step added to either side's price, in bp of the fair price it started from."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style=palette.MUTED, no_wrap=True)
     sides = (Side.BID, Side.ASK)
-    for _ in sides:
-        table.add_column(justify="right", no_wrap=True)
-    table.add_row("step", *(Text(side.value, palette.side_style(side)) for side in sides))
     ladders = {side: _deltas(_report(quotes, side)) for side in sides}
-    names = list(dict.fromkeys(name for ladder in ladders.values() for name in ladder))
-    for name in names[:12]:
-        label = STEP_WORDS.get(name) or safe(name, 16)
-        table.add_row(label, *(number(ladders[side].get(name), 2, sign=True) for side in sides))
-    totals = [sum(ladders[side].values()) if ladders[side] else None for side in sides]
-    summed = [Text(number(total, 2, sign=True), palette.STRONG) for total in totals]
-    table.add_row(Text("order", palette.STRONG), *summed)
-    return table
+    names = list(dict.fromkeys(name for ladder in ladders.values() for name in ladder))[:12]
+    labels = [Text(STEP_WORDS.get(name) or safe(name, 16), palette.MUTED) for name in names]
+    drawn = [Column("", [Text("step", palette.MUTED), *labels, Text("order", palette.STRONG)])]
+    for side in sides:
+        added = [ladders[side].get(name) for name in names]
+        total = sum(ladders[side].values()) if ladders[side] else None
+        *figures, summed = column([*added, total], 2, sign=True)
+        title = Text(side.value, palette.side_style(side))
+        drawn.append(Column("", [title, *figures, Text(summed, palette.STRONG)], right=True))
+    return stack(table(drawn, STEPS_WIDTH, head=False))
 
 
 def _deltas(report: SideReport | None) -> dict[str, float]:
