@@ -78,8 +78,8 @@ def check_redis(facts: RedisFacts) -> list[Verdict]:
 
 def _reached(facts: RedisFacts) -> Verdict:
     if facts.found == "other":
-        return failed("redis", f"{facts.url}: something listens there that is not a Redis",
-                      "set REDIS_PORT to another port", UNREACHABLE)  # fmt: skip
+        return failed("redis", f"{facts.url}: what listens there does not answer as a Redis does",
+                      "set REDIS_PORT to another port, or end a Redis that hangs", UNREACHABLE)  # fmt: skip
     if facts.found == "loading":
         return warned("redis", f"{facts.url}: loads its data", "wait until it has, then run doctor again")
     if facts.found == "nothing" and facts.embeddable:

@@ -11,10 +11,10 @@ import asyncio
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 from lunomm import __version__
-from lunomm.checks.machine import check_disk, check_journals, check_pipeline, check_redis
+from lunomm.checks.machine import DiskFacts, check_disk, check_journals, check_pipeline, check_redis
 from lunomm.checks.settings import check_env_file, check_limits, check_settings
 from lunomm.checks.venue import KeyFacts, SelfTest, VenueFacts, check_key, check_self_test, check_venue
 from lunomm.checks.verdicts import Verdict, exit_code, failed, split_advice
@@ -25,6 +25,7 @@ from lunomm.commands.doctor_venue import Told, ask_venue, own_exchange, place_of
 from lunomm.commands.present import envelope, put_line, put_screen
 from lunomm.errors import LunommError
 from lunomm.journal.store import venue_name
+from lunomm.luno.hosts import endpoint
 from lunomm.trading.suggestion import suggest
 from lunomm.views.doctor import DoctorView, doctor_data, doctor_screen
 
@@ -124,13 +125,11 @@ def _journal_of(known: Known, run_id: str) -> str | None:
     """What a journal of this venue is named by; None where no venue runs."""
     common = known.common
     if common.mode == "live":
-        from lunomm.luno.hosts import endpoint
-
         return venue_name("live", host=endpoint(common.url).host)
     return venue_name(common.mode, run_id=run_id) if run_id else None
 
 
-def _disk(found: Any, folder: Any, venue: str | None) -> list[Verdict]:
+def _disk(found: DiskFacts, folder: Path, venue: str | None) -> list[Verdict]:
     verdicts = check_disk(found)
     if found.error is None:
         verdicts.append(check_journals(halted(folder, venue)))

@@ -30,7 +30,7 @@ from lunomm.market.rules import PairRules, Side
 
 T = TypeVar("T")
 
-CALL_S = 4.0
+CALL_S = 2.5
 LONGEST_S = 12.0
 """Of everything asked of the exchange. One that does not answer at all is given up after its first call."""
 

@@ -27,7 +27,7 @@ def test_a_good_one_and_none_at_all_pass() -> None:
     ("facts", "code", "words"),
     [
         (replace(NONE, binary=None, no_binary="no server is here. Install one"), 4, "no server is here"),
-        (replace(NONE, found="other"), 4, "not a Redis"),
+        (replace(NONE, found="other"), 4, "does not answer as a Redis"),
         (replace(NONE, embeddable=False), 4, "nothing listens"),
         (replace(GOOD, error="Redis at h:1: timed out. Check REDIS_HOST"), 4, "timed out"),
         (replace(GOOD, version="5.0.7"), 3, "too old"),
