@@ -29,8 +29,6 @@ from lunomm.luno.hosts import endpoint
 from lunomm.trading.suggestion import suggest
 from lunomm.views.doctor import DoctorView, doctor_data, doctor_screen
 
-PRINTED_WIDTH = 100
-
 
 @dataclass(frozen=True)
 class Examined:
@@ -56,7 +54,7 @@ def show(view: DoctorView, *, json: bool) -> None:
     if json:
         put_line(envelope("doctor", doctor_data(view)))
     else:
-        put_screen(doctor_screen(view), least=PRINTED_WIDTH, trim=True)
+        put_screen(doctor_screen(view), trim=True)
 
 
 async def examine(known: Known, env: Mapping[str, str], *, first_run: bool = False) -> Examined:

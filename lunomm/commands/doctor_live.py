@@ -28,7 +28,7 @@ from lunomm.commands import venue_finder
 from lunomm.commands.auditing import audit
 from lunomm.commands.backtest import backtest_data, judged
 from lunomm.commands.calibration_data import params_data
-from lunomm.commands.doctor import PRINTED_WIDTH, Examined, examine, show
+from lunomm.commands.doctor import Examined, examine, show
 from lunomm.commands.doctor_settings import Known
 from lunomm.commands.feed import Feed, Venue, new_rest, watch_rules
 from lunomm.commands.present import envelope, progress_bar, put_line, put_screen, say
@@ -308,18 +308,19 @@ def _print(
         data["exit_code"] = _code(verdicts)
         put_line(envelope("doctor", data))
         return
-    parts: list[RenderableType] = []
     if params is not None:
         shown = CalibrateView(params.pair, "the recording", params, seen.rules.counter, rules=seen.rules)
-        parts += [calibrate_screen(shown), Text()]
+        put_screen(Group(Text(), calibrate_screen(shown)), trim=True, height=PRINTED_HEIGHT)
     if view is not None:
-        parts += [backtest_screen(view), Text()]
+        put_screen(Group(Text(), backtest_screen(view)), trim=True)
+    parts: list[RenderableType] = [Text()]
     for verdict in verdicts:
         parts += verdict_lines(verdict)
-    # Whole, however narrow the terminal: they are to be copied.
-    parts += [Text(), *(Text(f"tape: {path}", no_wrap=True, overflow="ignore") for path in seen.paths)]
-    parts.append(Text(_last(verdicts), palette.STRONG))
-    put_screen(Group(*parts), least=PRINTED_WIDTH, trim=True, height=PRINTED_HEIGHT)
+    put_screen(Group(*parts), trim=True)
+    put_line("")
+    for path in seen.paths:
+        put_line(f"tape: {path}")  # whole, however narrow the terminal: it is to be copied
+    put_screen(Text(_last(verdicts), palette.STRONG), trim=True)
 
 
 def _last(verdicts: list[Verdict]) -> str:
