@@ -22,9 +22,11 @@ import msgspec
 
 from lunomm.market.clock import Now
 from lunomm.market.records import Params, Tick
+from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderState, OrderUpdate
 from lunomm.quoting.looks import Look, Looks, counter_of
 from lunomm.trading.orders import Order
+from lunomm.trading.working import RATE_LIMITED
 
 MS: Final = 1_000_000
 
@@ -47,12 +49,32 @@ class Delays:
         return took[len(took) // 2] if took else None
 
 
+class Limited:
+    """Which of a session's orders were turned away because too many calls had been made by then.
+
+    An order of the replay fares as the nearest one of its side: who else used up the account's calls is not known.
+    """
+
+    def __init__(self, orders: Iterable[Order]) -> None:
+        self._sent: dict[Side, list[tuple[int, bool]]] = {side: [] for side in Side}
+        for order in orders:
+            self._sent[order.side].append((order.created_ms * MS, order.code == RATE_LIMITED))
+        for rows in self._sent.values():
+            rows.sort()
+
+    def at(self, side: Side, ns: int) -> bool:
+        rows = self._sent[side]
+        i = bisect_left(rows, ns, key=itemgetter(0))
+        return min(rows[max(i - 1, 0) : i + 1], key=lambda row: abs(row[0] - ns), default=(0, False))[1]
+
+
 @dataclass(frozen=True)
 class Attention:
     """One quoter's looks, in order, exchange ns.
 
     params: calibrations, from when on it had them. gaps: stretches without a record. hears: from the gateway's word to
-    the quoter. reaches: from the look at which a quote was made to the gateway's first move for it.
+    the quoter. reaches: from the look at which a quote was made to the gateway's first move for it. limited: what was
+    not let through.
     """
 
     looks: tuple[Look, ...]
@@ -60,6 +82,7 @@ class Attention:
     gaps: tuple[tuple[int, int], ...]
     hears: Delays
     reaches: Delays
+    limited: Limited
 
     def covers(self, ns: int) -> bool:
         """Whether the record says when the quoter looked next."""
@@ -93,6 +116,7 @@ def attention_of(
         tuple(gaps),
         Delays(_heard(looks, known)),
         Delays(_reached(looks, orders, known)),
+        Limited(orders),
     )
 
 

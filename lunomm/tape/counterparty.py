@@ -19,9 +19,11 @@ from lunomm.luno import as_events
 from lunomm.luno.wire import WireError, decode_user_frame
 from lunomm.simulator.user_messages import UserFrame
 from lunomm.simulator.venue import Venue, VenueError
+from lunomm.tape.attention import Limited
 from lunomm.tape.latency import Latency
 from lunomm.trading import events as ev
 from lunomm.trading.orders import intent_of
+from lunomm.trading.working import RATE_LIMITED
 
 MS = 1_000_000
 TRADES_PAGE = 100
@@ -47,7 +49,8 @@ class Counterparty:
     """One account at one venue, some way off.
 
     Args:
-        venue: answers the private calls. drain: user messages of the venue since the last call.
+        venue: answers the private calls. drain: user messages of the venue since the last call. limited: which orders
+            are turned away for too many calls, as a session's were; None: none.
     """
 
     def __init__(
@@ -56,9 +59,10 @@ class Counterparty:
         drain: Callable[[], Iterable[UserFrame]],
         owner: str,
         latency: Latency,
+        limited: Limited | None = None,
     ) -> None:
         self._venue, self._drain, self._owner = venue, drain, owner
-        self._latency = latency
+        self._latency, self._limited = latency, limited
         self._sent: list[_Sent] = []
         self._due: list[_Due] = []
         self._number = 0
@@ -130,7 +134,7 @@ class Counterparty:
     def _answer(self, sent: _Sent) -> ev.Event:
         action, now_ms = sent.action, sent.arrives_ns // MS
         if isinstance(action, ev.Place):
-            return self._placed(action, now_ms)
+            return self._placed(action, now_ms, sent.sent_ns)
         if isinstance(action, ev.Cancel):
             try:
                 self._venue.stoporder(now_ms, self._owner, action.order_id)
@@ -143,8 +147,10 @@ class Counterparty:
             key = action.client_order_id if isinstance(action, ev.ReadOrder) else getattr(action, "pair", "")
             return ev.ReadFailed(type(action).__name__, getattr(action, "pair", ""), key, error.code)
 
-    def _placed(self, action: ev.Place, now_ms: int) -> ev.Event:
+    def _placed(self, action: ev.Place, now_ms: int, sent_ns: int) -> ev.Event:
         order = action.order
+        if self._limited is not None and self._limited.at(order.side, sent_ns):
+            return ev.PostRejected(order.pair, order.client_order_id, RATE_LIMITED, "too many calls, as then")
         try:
             reply = self._venue.postorder(
                 now_ms,

@@ -155,7 +155,8 @@ class _Trial:
             {rules.pair: FeeRates(setup.maker_fee, setup.taker_fee)},
         )
         venue = paper_venue([rules], [spec], draws(setup.seed, "ids").ids, books={rules.pair: self.backtest.book})
-        far = Counterparty(venue.venue, venue.drain, OWNER, setup.latency)
+        limited = None if setup.attention is None else setup.attention.limited
+        far = Counterparty(venue.venue, venue.drain, OWNER, setup.latency, limited)
         quoter = Quoter(rules.pair, options, epoch_ms=setup.epoch_ms, fair_price=self._price)
         settings = Settings(limits=setup.limits, balance_ns=round(setup.balance_s * 1e9), remember_ms=REMEMBER_MS)
         market = venue.market(rules.pair)

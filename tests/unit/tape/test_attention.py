@@ -11,7 +11,7 @@ from lunomm.market.records import BookState, Params, Tick
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import OrderState, OrderUpdate, UpdateKind
 from lunomm.quoting.looks import Look, Looks
-from lunomm.tape.attention import Attending, Attention, Delays, attention_of
+from lunomm.tape.attention import Attending, Attention, Delays, Limited, attention_of
 from lunomm.trading.orders import Order
 
 MS = 1_000_000
@@ -112,6 +112,14 @@ def test_a_look_sees_the_market_of_its_own_tick() -> None:
     assert attending.next_ns is None and attending.due(99 * MS) is None
     # Nothing is known of later looks: as the market stands.
     assert attending.picture(Now(10 * MS, 10 * MS)).sequence == 13
+
+
+def test_an_order_is_turned_away_where_the_nearest_of_its_side_was() -> None:
+    away = replace(order(2, Side.BID, 200), code="RATE_LIMITED", state=OrderState.REJECTED)
+    limited = Limited([order(1, Side.BID, 100), away, order(3, Side.BID, 400), order(4, Side.ASK, 200)])
+    found = [limited.at(Side.BID, ms * MS) for ms in (1, 149, 151, 200, 299, 301, 999)]
+    assert found == [False, False, True, True, True, False, False]
+    assert not limited.at(Side.ASK, 200 * MS) and not Limited([]).at(Side.ASK, 5)
 
 
 def test_a_calibration_is_heard_when_it_was() -> None:
