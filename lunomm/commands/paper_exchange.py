@@ -11,6 +11,7 @@ the public data passed on, meets the market as it is seen then, and is answered 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -21,7 +22,7 @@ from typing import Any
 from lunomm.commands.present import say
 from lunomm.commands.venue_finder import SIM_KEY
 from lunomm.config import Common, ExchangeOptions, upstream_place
-from lunomm.errors import BookError, ConfigError, MarketDataError, UsageError
+from lunomm.errors import BookError, ConfigError, ConnectivityError, ExchangeError, MarketDataError, UsageError
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.public import PublicData
 from lunomm.luno.stream import Frame, Lost, MarketStream
@@ -31,10 +32,15 @@ from lunomm.simulator.streams import Streams
 from lunomm.simulator.venue import AccountSpec
 from lunomm.tape.paper import PaperVenue, paper_venue
 from lunomm.tape.paper_log import Listed, Opened, Row, Scribe, restore
+from lunomm.tape.paper_market import PaperMarket
 from lunomm.tape.paper_state import PaperState, state_path
 
 LATENCY_S = 0.15
 """Where no round trip was measured yet."""
+
+RULES_EVERY_S = 60.0
+LOOK_AGAIN_S = 1.0
+"""Shortest time between two reads of the rules, also where the upstream cannot be understood."""
 
 MEASURED = 3
 """Calls made at the start, so that there is a median to begin with."""
@@ -76,7 +82,10 @@ class UpstreamMarket:
         self._state = state
         self._place, self._key = place, key
         self._latency_s = None if options.latency_ms is None else options.latency_ms / 1000
-        self._streams: dict[str, MarketStream] = {}
+        self._doubt = asyncio.Event()
+        paper.venue.say_of_others(
+            f"this paper exchange follows {', '.join(paper.pairs)}. Start it again with every pair you want"
+        )
 
     def delay_s(self) -> float:
         """From a request to the market and back."""
@@ -85,17 +94,53 @@ class UpstreamMarket:
         return LATENCY_S if self.public.round_trip_s is None else self.public.round_trip_s
 
     def follow(self, listeners: Streams) -> list[Coroutine[Any, Any, None]]:
-        """One task a pair, for ever; each raises what the upstream refuses for good."""
-        return [self._follow(pair, listeners) for pair in self._paper.pairs]
+        """One task a pair and one for the rules, for ever; each raises what cannot go on."""
+        return [*(self._follow(pair, listeners) for pair in self._paper.pairs), self._watch_rules()]
+
+    async def _watch_rules(self) -> None:
+        """Read the rules every minute, and as soon as the upstream cannot be understood.
+
+        Raises:
+            ConfigError: a market's scales are others now: what we hold is counted in the old ones.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RULES_EVERY_S):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            try:
+                listed = await _listed(self.public)
+            except (ConnectivityError, ExchangeError):
+                listed = {}  # not told: the next look is
+            for pair in self._paper.pairs:
+                if pair in listed:
+                    self._take_rules(self._paper.market(pair), listed[pair])
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _take_rules(self, market: PaperMarket, now: PairRules) -> None:
+        before = market.rules
+        if _scales(now) != _scales(before):
+            resting = len(market.orders)
+            raise ConfigError(
+                f"{now.pair}: the upstream changed its scales while this ran: price decimals {before.price_scale}, now "
+                f"{now.price_scale}; volume decimals {before.volume_scale}, now {now.volume_scale}. This paper "
+                f"account and its {resting} open orders count in the old: move {self._state.path} away and start anew",
+                code="RULES_CHANGED",
+            )
+        if now.grid != before.grid:
+            market.relimit(now)
+            say(f"{now.pair}: the upstream changed its limits; orders are held to the new ones from now on")
 
     async def _follow(self, pair: str, listeners: Streams) -> None:
         async with MarketStream(self._place, self._paper.market(pair).rules, self._key) as stream:
             async for item in stream:
                 if isinstance(item, Lost):
                     self._lose(pair, listeners)
+                    self._doubt.set()
                 elif not self._take(pair, item):
                     stream.resync("a frame that does not fit the book")
                     self._lose(pair, listeners)
+                    self._doubt.set()
                 listeners.pump()
 
     def _take(self, pair: str, frame: Frame) -> bool:
@@ -157,9 +202,13 @@ async def _listed(public: PublicData) -> dict[str, PairRules]:
     return found
 
 
+def _scales(rules: PairRules) -> tuple[int, int, str, str]:
+    return rules.price_scale, rules.volume_scale, rules.base, rules.counter
+
+
 def _account(state: PaperState, options: ExchangeOptions, listed: dict[str, PairRules]) -> PaperVenue:
     """The venue with the account as its rows tell it, or a new one."""
-    rows = state.rows()
+    rows = state.compact(state.rows())
     traded = {row.rules.pair: row.rules for row in rows if isinstance(row, Listed)}
     for pair in options.pairs:
         if pair not in listed:
@@ -168,8 +217,7 @@ def _account(state: PaperState, options: ExchangeOptions, listed: dict[str, Pair
     rules = {pair: listed.get(pair, before) for pair, before in traded.items()}
     rules.update({pair: listed[pair] for pair in options.pairs})
     for pair, before in traded.items():
-        scales = [(r.price_scale, r.volume_scale, r.base, r.counter) for r in (before, rules[pair])]
-        if scales[0] != scales[1]:
+        if _scales(before) != _scales(rules[pair]):
             raise ConfigError(
                 f"{pair}: its scales have changed since this paper account traded it. Move {state.path} away to begin "
                 "anew",

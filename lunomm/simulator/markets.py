@@ -38,6 +38,8 @@ class Markets:
         make: Callable[[MarketSpec, OrderIds, Behaviour], Matcher] | None = None,
     ) -> None:
         self._behaviour = behaviour
+        self.others = ""
+        """What to say besides of a market that is not here."""
         self._listed: dict[str, Listing] = {}
         self.engines: dict[str, Matcher] = {}
         for spec in specs:
@@ -64,14 +66,14 @@ class Markets:
         """Raises VenueError: ErrMarketUnavailable, as the public calls say it."""
         market = self._listed.get(pair)
         if market is None:
-            raise refuse("ErrMarketUnavailable")
+            raise refuse("ErrMarketUnavailable", detail=self.others)
         return market
 
     def private(self, pair: str) -> Listing:
         """Raises VenueError: ErrInvalidMarketPair, as the calls with a key say it."""
         market = self._listed.get(pair)
         if market is None:
-            raise refuse("ErrInvalidMarketPair")
+            raise refuse("ErrInvalidMarketPair", detail=self.others)
         return market
 
     def chosen(self, pairs: Sequence[str]) -> list[Listing]:

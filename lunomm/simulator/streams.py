@@ -162,7 +162,8 @@ class Streams:
                 return
             pair = str(socket.path_params["pair"])
             if pair not in self._markets:
-                await _refuse(socket, "invalid_market", pair[:40])
+                others = self._exchange.venue.others
+                await _refuse(socket, "invalid_market", f"{pair[:40]}: {others}" if others else pair[:40])
                 return
             listener = self._listener(socket, MARKET, pair)
             # What was queued before the snapshot is part of it.

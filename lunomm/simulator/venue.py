@@ -136,6 +136,14 @@ class Venue:
         market.suspended = suspended
         self.engine(pair).set_status(now_ms, status)
 
+    @property
+    def others(self) -> str:
+        """What to say besides of a market that is not here."""
+        return self._markets.others
+
+    def say_of_others(self, text: str) -> None:
+        self._markets.others = text
+
     def change_rules(self, now_ms: int, pair: str, rules: PairRules) -> None:
         """New scales or limits while the exchange is open: every order, waiting ones too, is cancelled first.
 

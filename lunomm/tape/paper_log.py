@@ -104,7 +104,15 @@ class Finished(msgspec.Struct, tag=True, frozen=True):
     expired_ms: int
 
 
-Row = Opened | Listed | Accepted | Working | Rested | Took | Settled | Finished
+class Dropped(msgspec.Struct, tag=True, frozen=True):
+    """So many ledger rows of an account were of orders that are not told any more (``paper_compact``)."""
+
+    owner: str
+    asset: str
+    rows: int
+
+
+Row = Opened | Listed | Accepted | Working | Rested | Took | Settled | Finished | Dropped
 
 _ROW: msgspec.json.Decoder[Row] = msgspec.json.Decoder(Row)
 
@@ -230,6 +238,8 @@ def _restore(paper: PaperVenue, rows: Iterable[Row]) -> int:
                 desk.working(found[row.order_id], row.at_ms)
             case Rested():
                 rested[row.order_id] = row
+            case Dropped():
+                venue.ledger.wallet(row.owner, row.asset).rows += row.rows
             case Took():
                 paper.market(row.pair).remember(row.order_id, row.lots)
             case Settled():

@@ -83,7 +83,7 @@ class PaperMarket:
 
     @property
     def rules(self) -> PairRules:
-        return self.book.rules
+        return self.text.rules
 
     @property
     def orders(self) -> dict[str, Resting]:
@@ -310,6 +310,16 @@ class PaperMarket:
 
     def skip(self, now_ms: int) -> None:
         """The upstream's sequence is not ours to spend."""
+
+    def relimit(self, rules: PairRules) -> None:
+        """Other limits on the same grid, for orders to come.
+
+        Raises:
+            ValueError: another grid.
+        """
+        if (rules.price_scale, rules.volume_scale) != (self.rules.price_scale, self.rules.volume_scale):
+            raise ValueError(f"{rules.pair}: another grid")
+        self.text = self.text.under(rules)
 
     def regrid(self, rules: PairRules) -> None:
         """Go on under other scales, with no book until the next snapshot.

@@ -2,6 +2,9 @@
 
 What a client was told of (a reply, a user message) is on disk before, so a power cut or a kill loses nothing he knows.
 What the market did while the exchange was away is unknown and not in it; see ``PaperMarket`` on gaps.
+
+It is compacted (``paper_compact``) when it is opened and whenever it has doubled since: in one transaction of SQLite's,
+so that a crash leaves the old rows or the new ones whole, under the lock that the file has all along.
 """
 
 from __future__ import annotations
@@ -9,15 +12,20 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
 from lunomm.errors import InstanceError, JournalError
+from lunomm.tape.paper_compact import compacted
 from lunomm.tape.paper_log import Row, decoded, encoded
 
 FORMAT = "1"
+
+LEAST_ROWS = 5_000
+"""A file with fewer is not compacted while it is in use: some tens of milliseconds of the exchange's time."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS header (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -35,6 +43,7 @@ class PaperState:
     def __init__(self, path: Path, upstream: str) -> None:
         self.path = path
         self._pending: list[str] = []
+        self._rows = self._after = 0
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0)
             try:
@@ -76,13 +85,35 @@ class PaperState:
             JournalError: it cannot be read.
         """
         try:
-            return [decoded(str(body)) for (body,) in self._db.execute("SELECT body FROM rows ORDER BY n")]
+            found = [decoded(str(body)) for (body,) in self._db.execute("SELECT body FROM rows ORDER BY n")]
+            self._rows = len(found)
+            return found
         except (sqlite3.DatabaseError, msgspec.MsgspecError, UnicodeError) as error:
             self._damaged(str(error))
 
     def write(self, row: Row) -> None:
         """To be on disk with the next :meth:`commit`."""
         self._pending.append(encoded(row))
+
+    def compact(self, rows: Sequence[Row]) -> list[Row]:
+        """Keep of ``rows``, which are all it has, what is needed; returns that. Also gives the disk back what is free.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        fresh = compacted(rows)
+        try:
+            if fresh != list(rows):
+                self._replace([encoded(row) for row in fresh])
+                self._db.execute("VACUUM")
+        except sqlite3.DatabaseError as error:
+            raise JournalError(f"{self.path}: cannot be written: {str(error)[:120]}", code="PAPER_STATE") from error
+        self._rows = self._after = len(fresh)
+        return fresh
+
+    def _replace(self, bodies: Sequence[str]) -> None:
+        """All rows, whole or not at all."""
+        self._insert(bodies, anew=True)
 
     def commit(self) -> None:
         """What was written is on disk when this returns.
@@ -93,17 +124,35 @@ class PaperState:
         if not self._pending:
             return
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT INTO rows (body) VALUES (?)", [(body,) for body in self._pending])
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.DatabaseError):
-                    self._db.execute("ROLLBACK")
-                raise
+            self._insert(self._pending)
         except sqlite3.DatabaseError as error:
             raise JournalError(f"{self.path}: cannot be written: {str(error)[:120]}", code="PAPER_STATE") from error
+        self._rows += len(self._pending)
         self._pending.clear()
+        if self._rows >= max(2 * self._after, LEAST_ROWS):
+            self._halve()
+
+    def _insert(self, bodies: Sequence[str], *, anew: bool = False) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if anew:
+                self._db.execute("DELETE FROM rows")
+            self._db.executemany("INSERT INTO rows (body) VALUES (?)", [(body,) for body in bodies])
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.DatabaseError):
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _halve(self) -> None:
+        """Compact while in use; a disk that has no room for that has not lost anything yet."""
+        try:
+            fresh = compacted(self.rows())
+            self._replace([encoded(row) for row in fresh])
+            self._rows = len(fresh)
+        except sqlite3.DatabaseError:
+            pass  # as it was; the next row that does not fit on the disk says so
+        self._after = self._rows
 
     def close(self) -> None:
         self._db.close()

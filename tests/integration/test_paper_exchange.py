@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from house import House, open_house, running, until
 from starlette.requests import Request
 from websockets.asyncio.client import ClientConnection, connect
 
 from lunomm.commands import exchange as command
+from lunomm.commands import paper_exchange as module
 from lunomm.commands.venue_finder import SimInfo, ask, noted_exchange
 from lunomm.config import Common, ExchangeOptions, RedisAddress
 from lunomm.errors import ConfigError, ConnectivityError, CredentialsError, UsageError
@@ -49,6 +51,7 @@ class Paper:
 
     info: SimInfo
     http: httpx.AsyncClient
+    task: asyncio.Task[Any]
 
     async def get(self, path: str, **given: Any) -> Any:
         reply = await self.http.get(path, params=given, auth=AUTH)
@@ -88,7 +91,7 @@ async def paper_of(house: House, folder: Path, key: ApiKey | None = None, **more
 
         info = await until(there, "the paper exchange answers")
         async with httpx.AsyncClient(base_url=info.url, trust_env=False, timeout=PATIENCE_S) as http:
-            paper = Paper(info, http)
+            paper = Paper(info, http, task)
 
             async def knows_the_book() -> bool:
                 reply = await paper.post("postorder", pair=PAIR, type="BID", price=1, volume=1000)
@@ -315,3 +318,37 @@ async def test_what_it_refuses_to_start_with(tmp_path: Path) -> None:
             await command.run(common(tmp_path), ExchangeOptions(upstream=house.url, pairs=("ABCDEF",)))
         with pytest.raises(UsageError, match="is of no market here"):
             await command.run(common(tmp_path), ExchangeOptions(upstream=house.url, balances=("ABC=1",)))
+
+
+async def test_new_limits_of_the_upstream_are_taken_and_new_scales_end_it_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RULES_EVERY_S", 0.05)
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.05)
+    with pytest.raises(ConfigError) as ended:
+        async with open_house() as house, paper_of(house, tmp_path) as paper:
+            await paper.order(Side.BID, 290_000, 1000)
+            other = await paper.post("postorder", pair="ETHMYR", type="BID", price=10_000, volume="0.01")
+            assert other.json()["error_code"] == "ErrInvalidMarketPair"
+            assert f"follows {PAIR}. Start it again" in other.json()["error"]
+            async with paper.stream("/api/1/stream/ETHMYR") as stream:
+                await stream.send(LOG_IN)
+                assert f"follows {PAIR}" in json.loads(await stream.recv())["error"]
+            rules, now_ms = house.exchange.venue.engine(PAIR).rules, house.now_ns() // 10**6
+            house.exchange.change_rules(now_ms, PAIR, msgspec.structs.replace(rules, min_volume=Decimal("0.005")))
+            house.server.streams.pump()
+
+            async def held_to_them() -> bool:
+                reply = await paper.post("postorder", pair=PAIR, type="BID", price=290_000, volume="0.001")
+                return bool(reply.json().get("error_code") == "ErrVolumeTooLow")
+
+            await until(held_to_them, "orders are held to the new limits")
+            assert (await paper.get("/api/exchange/2/listorders"))["orders"], "what rests goes on"
+            finer = msgspec.structs.replace(rules, price_scale=rules.price_scale + 2)
+            house.exchange.change_rules(now_ms, PAIR, finer)
+            house.server.streams.pump()
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.wait((paper.task,))
+    said = str(ended.value)
+    assert ended.value.code == "RULES_CHANGED" and "\n" not in said
+    assert "price decimals 0, now 2" in said and " open orders" in said and "start anew" in said

@@ -87,6 +87,7 @@ PURE_MODULES = (
     "luno/wire.py",
     "luno/wire_rest.py",
     "tape/paper.py",
+    "tape/paper_compact.py",
     "tape/paper_market.py",
     "tape/arrival.py",
     "tape/bracket.py",
