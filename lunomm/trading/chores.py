@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SECOND = 1_000_000_000
 LOST_NS = 30 * SECOND
-"""An answer that has not come after this long never will: every call's own time-out is shorter."""
+"""An answer that has not come after this long is waited for no longer: every call's own time-out is shorter. It may
+still come, where the whole process was held for that time (SIGSTOP, a machine asleep)."""
 
 BACKOFF_S = (0.25, 0.5, 1, 2, 5)
 """After 1, 2, 3 ... failures in a row."""
@@ -17,7 +18,8 @@ class Chore:
     """One recurring question. All times own monotonic ns.
 
     due_ns: when to ask next, None = not needed. busy_ns: when the unanswered question was asked. asked_ns: the last
-    question. answered_ns: when the last answered question was asked, None = none ever was.
+    question. answered_ns: when the last answered question was asked, None = none ever was. out: when those not yet
+    answered were asked; calls are answered one by one, so an answer is the oldest one's.
     """
 
     due_ns: int | None = None
@@ -25,6 +27,7 @@ class Chore:
     asked_ns: int = 0
     failures: int = 0
     answered_ns: int | None = None
+    out: list[int] = field(default_factory=list)
 
     def want(self, at_ns: int) -> None:
         """Ask at ``at_ns`` or sooner (a wish made while a question is out is served after its answer)."""
@@ -37,6 +40,7 @@ class Chore:
         if self.busy_ns is not None and now_ns - self.busy_ns < LOST_NS:
             return False
         self.busy_ns = self.asked_ns = now_ns
+        self.out.append(now_ns)
         self.due_ns = None
         return True
 
@@ -45,16 +49,23 @@ class Chore:
         """Whether it was ever answered."""
         return self.answered_ns is not None
 
-    def done(self) -> None:
-        self.busy_ns = None
+    def done(self) -> int:
+        """An answer came; when its question was asked. It knows nothing that happened later."""
+        answered_ns = self._close()
         self.failures = 0
-        self.answered_ns = self.asked_ns
+        self.answered_ns = answered_ns
+        return answered_ns
 
     def failed(self, now_ns: int, retry_after_s: float | None = None) -> None:
         wait_s = retry_after_s if retry_after_s is not None else BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
-        self.busy_ns = None
+        self._close()
         self.failures += 1
         self.want(now_ns + int(min(max(wait_s, 0.05), 60) * SECOND))
+
+    def _close(self) -> int:
+        asked_ns = self.out.pop(0) if self.out else self.asked_ns
+        self.busy_ns = self.out[-1] if self.out else None
+        return asked_ns
 
     def wake_ns(self) -> int | None:
         """When it can next be asked."""

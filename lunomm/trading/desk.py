@@ -255,7 +255,9 @@ class Desk:
             if track.read.due_ns is not None and track.read.start(now.mono_ns):
                 known = self.working.orders.get(cid)
                 if known is not None:
-                    track.asked_late = track.is_late(known, self.shared.settings, now.mono_ns, now.exchange_ms)
+                    late = track.is_late(known, self.shared.settings, now.mono_ns, now.exchange_ms)
+                    # While an older question is out, the next answer may be the older one's.
+                    track.asked_late = late and len(track.read.out) == 1
                 self.shared.out.append(ReadOrder(self.pair, cid, known.order_id if known else track.order_id))
         if may_place and intents:
             for intent in intents.values():

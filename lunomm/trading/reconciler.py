@@ -264,9 +264,8 @@ class Reconciler:
         elif isinstance(event, OrderRead):
             working.read(event.client_order_id, event.order, now)
         elif isinstance(event, OpenOrdersRead):
-            asked = working.listing.asked_ns
             found = working.listed(event.orders, now)
-            if self._flat_ns is not None and asked >= self._flat_ns:
+            if self._flat_ns is not None and working.listed_ns >= self._flat_ns:
                 self._clean[desk.pair] = self._clean.get(desk.pair, 0) + 1 if found == 0 else 0
         elif isinstance(event, TradesRead):
             desk.traded(event.trades, now)

@@ -47,6 +47,10 @@ CLOSED_NS = 30 * SECOND
 POOR_NS = 60 * SECOND
 """How long a side that was refused twice for want of money is left alone while the balance stays as it is."""
 
+MISS_MS = 250
+"""A post-only order that would trade is complete as soon as the venue looks at it. One that lived longer was taken
+down: by our guardian after a crash, by `panic`, by hand."""
+
 _NOT_CANCELLED_BY_US = (OrderState.SENT, OrderState.UNKNOWN, OrderState.WORKING)
 
 
@@ -229,10 +233,10 @@ class Working:
         track, order = self.tracks.get(cid), self.orders.get(cid)
         if track is None:
             return
-        track.read.done()
+        asked_ns = track.read.done()
         self._first_looks.discard(cid)
         if seen is not None:
-            self._see(seen, now, track.read.asked_ns)
+            self._see(seen, now, asked_ns)
         elif order is None:
             self.tracks.pop(cid)
         elif order.state is OrderState.UNKNOWN:
@@ -261,8 +265,7 @@ class Working:
 
     def listed(self, orders: Iterable[VenueOrder], now: Now) -> int:
         """All open orders were listed; returns how many are ours. What we think is open and is not there is read."""
-        asked_ns = self.listed_ns = self.listing.asked_ns
-        self.listing.done()
+        asked_ns = self.listed_ns = self.listing.done()
         self.listing.want(now.mono_ns + LISTING_NS)
         found = set()
         for seen in orders:
@@ -345,7 +348,8 @@ class Working:
             self.event(cid, OrderEvent.OPEN, now, order_id=seen.order_id)
         self._fill(cid, seen.filled, now)
         if finished and self.orders[cid].state is not OrderState.FILLED:
-            if self.orders[cid].state in _NOT_CANCELLED_BY_US and not seen.filled.base:
+            at_once = seen.completed_ms - seen.created_ms <= MISS_MS
+            if self.orders[cid].state in _NOT_CANCELLED_BY_US and not seen.filled.base and at_once:
                 self.shared.repeat(Repeat.POST_ONLY, now, "complete with nothing filled")
             self.event(cid, OrderEvent.DONE, now, order_id=seen.order_id)
         elif not seen.open and not finished:

@@ -85,7 +85,8 @@ def _half_open(name: str) -> Any:
         link = getattr(world, name)
 
         def turn(silent_since: float | None) -> None:
-            link.silent_since = silent_since
+            # Silent a second time over the first is silent since the first.
+            link.silent_since = silent_since if link.silent_since is None or silent_since is None else link.silent_since
             # Who waits for a frame must look again: the next ping is not answered.
             link.wake()
 

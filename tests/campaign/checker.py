@@ -47,8 +47,19 @@ ONE_SIDED = 10
 INTENT = re.compile(r"[a-z0-9]+-[0-9]+-[AB][0-9]")
 
 
+SIDE_WHY = re.compile(r'"side":"(?:BID|ASK)","why":"(\w+)","detail":"([^"]*)"')
+
+
 class Violation(AssertionError):
     """An invariant was broken."""
+
+
+def priced_out(quotes: str) -> bool:
+    """Whether the quoter's newest word is that neither side has a price which can be meant."""
+    sides = SIDE_WHY.findall(quotes)
+    out = [why in ("MODEL", "PRICE_BOUNDS") or (why == "REFUSED" and "COLLAR" in detail) for why, detail in sides]
+    # A side that was just filled says that instead.
+    return any(out) and all(is_out or why == "COOLDOWN" for is_out, (why, _) in zip(out, sides, strict=True))
 
 
 class Checker:
@@ -285,6 +296,10 @@ class Checker:
         if world.redis.server.state_of(f"LOB::{PAIR}") == "DOUBT":
             # A book that was late too often is not traded on for an hour; a person looks.
             world.faults.reach("natural.doubt")
+            return
+        if priced_out(str(world.redis.server._get(f"QUOTES::{PAIR}"))):
+            # After jumps by a third: no price that covers such a risk is within 5 % of the market.
+            world.faults.reach("natural.priced_out")
             return
         if not any(at > self._calm_s + CONVERGE_S for at in self.sources.quotes_at):
             for name in (

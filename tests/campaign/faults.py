@@ -143,6 +143,7 @@ REACHED_ONLY = (
     Fault("natural.fill_while_cancelling", 0.0, "an order of ours traded after its cancel was sent"),
     Fault("natural.halt", 0.0, "a throttle halted; the operator resumed"),
     Fault("natural.doubt", 0.0, "the book differed from the exchange's list too often: not traded on"),
+    Fault("natural.priced_out", 0.0, "the market jumped so far that no price was within the collar"),
     Fault("natural.one_sided", 0.0, "fills of one side only, so that it was rested"),
     Fault("natural.partial_fill", 0.0, "an order of ours traded in part"),
     Fault("natural.cancel_of_gone", 0.0, "a cancel of an order that was not live any more"),
@@ -150,7 +151,14 @@ REACHED_ONLY = (
 """What happens by itself, counted like the rest."""
 
 RARE = frozenset(
-    ("natural.doubt", "natural.one_sided", "natural.fill_while_cancelling", "natural.too_late", "disk.full")
+    (
+        "natural.doubt",
+        "natural.one_sided",
+        "natural.priced_out",
+        "natural.fill_while_cancelling",
+        "natural.too_late",
+        "disk.full",
+    )
 )
 """What a hundred short runs may pass by."""
 

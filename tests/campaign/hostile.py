@@ -26,6 +26,9 @@ NONSENSE = (
     '{"v":1,"pair":"ETHMYR","venue":"sim|x","epoch":1,"number":1,"ts_ms":1}',
 )
 
+MARK = "hh"
+"""Begins the id of every order the hostile quoter asks for."""
+
 
 def junk(world: World) -> None:
     """Another program on our names: texts that are no message of ours, on channels and keys."""
@@ -59,6 +62,11 @@ def _say(world: World, epoch: int, number: int, until: float) -> None:
     world.loop.later(0.05, _say, world, epoch, number + 1, until)
 
 
+def is_hostile(client_order_id: str) -> bool:
+    """Whether the hostile quoter asked for this order."""
+    return f"-{MARK}" in client_order_id
+
+
 def _wanted(world: World, epoch: int, number: int) -> WantedQuotes:
     fate, market = world.fate, world.market
     mid = market.mid() or Decimal(300_000)
@@ -74,7 +82,7 @@ def _wanted(world: World, epoch: int, number: int) -> WantedQuotes:
                 price += tick / 3
             intents.append(
                 Intent(
-                    id=f"hh{epoch % 1000}-{number * 100 + level}-{side.value[0]}{level}",
+                    id=f"{MARK}{epoch % 1000}-{number * 100 + level}-{side.value[0]}{level}",
                     side=side, level=level, price=price, size=size, created_ms=world.true_ms,
                 )
             )  # fmt: skip

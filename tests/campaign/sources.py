@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from campaign.hostile import is_hostile
 from campaign.shown import names
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 FLAT_S = {"book": 5.0, "quote": 5.0, "guardian": 5.0, "redis": 5.0, "user": 12.0, "half_open": 15.0, "lag": 18.0}
 """From the loss of a source to the last order gone; a silent or late market stream is only found out after ten seconds,
 or with its first late frame."""
+
+THE_QUOTERS = frozenset({"book", "quote", "half_open", "lag"})
+"""Losses that the quoter hears of and the gateway does not: a hostile one that goes on wanting is obeyed, within
+limits."""
 
 START_S = 15.0
 REST_S = 25.0
@@ -92,9 +97,11 @@ class Sources:
             return
         calm = max(self._started_s + START_S, self.rest_hurt_s + REST_S, self._gateway_hurt_s + 6.0)
         ours = [order for order in live if order.request.client_order_id not in self._checker.injected_s]
+        meant = [order for order in ours if not is_hostile(order.request.client_order_id)]
         for source, since in self.bad.items():
-            if ours and now > max(since, calm) + FLAT_S[source]:
-                self._checker.broken(f"INV-23: {source} is lost since {now - since:.1f} s and {names(ours)} rest")
+            resting = meant if source in THE_QUOTERS else ours
+            if resting and now > max(since, calm) + FLAT_S[source]:
+                self._checker.broken(f"INV-23: {source} is lost since {now - since:.1f} s and {names(resting)} rest")
         for order in live:
             cid = order.request.client_order_id
             since = max(self._checker.injected_s.get(cid, 0.0), calm)

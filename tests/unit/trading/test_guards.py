@@ -120,6 +120,17 @@ def test_thirty_orders_that_would_have_traded_are_borne_the_next_halts(driver: D
     assert "POST_ONLY" in halted(driver)
 
 
+def test_orders_that_the_guardian_took_down_after_a_crash_had_missed_no_book(driver: Driver) -> None:
+    for number in range(10, 45):
+        o = driver.place(intent(number, Side.BID, 299_000))
+        driver.step(ev.Posted(PAIR, o.client_order_id, f"BX{number}"))
+        taken_down = seen(o, order_id=f"BX{number}", open=False, completed_ms=o.timestamp_ms + 1500)
+        driver.step(ev.OrderRead(PAIR, o.client_order_id, taken_down))
+        driver.pass_s(2, step=1)
+        driver.step(ev.ReferenceRead(PAIR, D(300_000)))
+    assert not halted(driver)
+
+
 @pytest.mark.parametrize("code", ["NOT_SENT", "RATE_LIMITED"])
 def test_what_was_never_judged_is_no_refusal(driver: Driver, code: str) -> None:
     for number in range(10, 40):
