@@ -73,6 +73,28 @@ async def run(common: Common, pairs: Sequence[str], *, everything: bool = False)
 
     Returns: what was done.
 
+    Raises: as :func:`clear`.
+    """
+    data, unsure = await clear(common, pairs, everything=everything)
+    if not common.json:
+        for path in unsure:
+            say(f"{path}: its gateway has not taken the halt yet; it will when it looks, within a second of waking")
+        put_line(cleared_words(data))
+        names = ", ".join(data["halted"])
+        put_line(f"halted: {names}; `lunomm resume` ends that" if names else "no journal of this venue to halt here")
+    return data
+
+
+def cleared_words(data: dict[str, Any]) -> str:
+    """What :func:`clear` did, for people."""
+    count = len(data["cancelled"])
+    apart = SETTLE_NS // 10**9
+    return f"{count} order{'' if count == 1 else 's'} cancelled, none left: two listings {apart} s apart are empty"
+
+
+async def clear(common: Common, pairs: Sequence[str], *, everything: bool = False) -> tuple[dict[str, Any], list[str]]:
+    """Halt, cancel, and show that nothing is left; what was done, and the journals whose gateway has not taken it yet.
+
     Raises:
         OrdersMayBeLive: orders remain, or that none does could not be shown; carries their ids.
         ConnectivityError: no simulated exchange runs here (sim). CredentialsError: the key is not accepted.
@@ -92,14 +114,7 @@ async def run(common: Common, pairs: Sequence[str], *, everything: bool = False)
     halted += [] if by_bus.cancelled() else by_bus.result()
     unsure = await _not_taken(halted)
     data = {"halted": sorted(set(halted)), "cancelled": sorted(clearing.cancelled), "left": [], "pairs": list(pairs)}
-    if not common.json:
-        for path in unsure:
-            say(f"{path}: its gateway has not taken the halt yet; it will when it looks, within a second of waking")
-        apart = SETTLE_NS // 10**9
-        put_line(f"{len(clearing.cancelled)} orders cancelled, none left: two listings {apart} s apart are empty")
-        names = ", ".join(data["halted"])
-        put_line(f"halted: {names}; `lunomm resume` ends that" if names else "no journal of this venue to halt here")
-    return data
+    return data, unsure
 
 
 async def where(common: Common) -> tuple[Endpoint, str]:

@@ -31,7 +31,7 @@ from lunomm.bus.lease import Lease, acquire
 from lunomm.bus.process import is_running, state_folder, user
 from lunomm.bus.venue import VenueInfo, VenueReplaced, claim, peek, refresh, release, this_host
 from lunomm.commands import venue_finder
-from lunomm.commands.present import Presenter, say
+from lunomm.commands.present import Presenter, last_words, say
 from lunomm.config import Common, ExchangeOptions, environment
 from lunomm.errors import BusError, ConnectivityError, LunommError
 from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
@@ -406,7 +406,7 @@ class _Signals:
         self._asked_at = self._asked_at or now
         if now - self._asked_at > SAME_SIGNAL_S:
             text, code = self._piece.on_abandon() if self._piece.on_abandon else ("left at once", 0)
-            say(text)
+            last_words(text)
             sys.stderr.flush()
             os._exit(code)
 

@@ -42,6 +42,19 @@ def say(text: str) -> None:
         return
 
 
+def last_words(text: str) -> None:
+    """One line of a process that ends this instant: a live screen is left first, for nobody else will."""
+    global _unsaid
+    if _unsaid is not None:
+        _unsaid = None
+        try:
+            sys.stdout.write("\x1b[?1049l\x1b[?25h")
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            pass  # the terminal is gone; the line may still reach a log
+    say(text)
+
+
 def envelope(command: str, data: Any) -> str:
     """The versioned JSON envelope of every ``--json`` line."""
     return msgspec.json.encode({"v": 1, "command": command, "data": data}).decode()
@@ -161,6 +174,9 @@ class Presenter:
 
     Args:
         render: the screen now. line: one plain line now. data: the object of one JSON line now, or of several.
+
+    Attributes:
+        news: set it to have the screen drawn at once. held: nothing is drawn, the terminal is somebody else's.
     """
 
     def __init__(
@@ -177,6 +193,8 @@ class Presenter:
         self._line = line
         self._data = data
         self._was_screen = False
+        self.news = asyncio.Event()
+        self.held = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set. Sets it itself when nobody reads stdout any more."""
@@ -205,8 +223,12 @@ class Presenter:
         painter = Painter(console)
         with whole_screen(console):
             while True:
-                painter.paint(self._render())
-                await asyncio.sleep(1 / FRAMES_PER_S)
+                if self.held:
+                    painter = Painter(console)  # nothing that was drawn is there any more
+                else:
+                    painter.paint(self._render())
+                self.news.clear()
+                await _pause(self.news, 1 / FRAMES_PER_S)
 
     def finish(self) -> None:
         """Say the last state in one plain line after a live screen is gone."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lunomm.commands import up
+from lunomm.commands import up_exchange as up
 from lunomm.config import UpOptions, read_common
 
 
@@ -21,7 +21,7 @@ async def test_a_port_taken_in_between_is_replaced(state_dir: Path, monkeypatch:
         real = up._free_port
         monkeypatch.setattr(up, "_free_port", lambda first, *, usual=True: taken if usual else real(first, usual=False))
         common = replace(read_common({}, json=False), state_dir=state_dir)
-        world = await up._World.find_or_start(common, UpOptions(pairs=("XBTMYR",)))
+        world = await up.World.find_or_start(common, UpOptions(pairs=("XBTMYR",)))
         try:
             found = up.venue_finder.noted_exchange(state_dir)
             assert found is not None
