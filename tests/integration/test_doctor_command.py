@@ -82,7 +82,7 @@ async def test_everything_wrong_at_once_is_all_said(tmp_path: Path, free_port: i
 async def test_the_first_look_records_audits_judges_and_places_nothing(tmp_path: Path, free_port: int) -> None:
     env = {"LUNO_KEY_ID": "one", "LUNO_KEY_SECRET": SECRET, "REDIS_PORT": str(free_port), "LUNOMM_ORDER_SIZE": "0.002"}
     async with trading_house() as house:
-        data, _ = await doctor(tmp_path, "--live", "--for", "10", "--url", house.url, code=0, env=env)
+        data, _ = await doctor(tmp_path, "--live", "--for", "13", "--url", house.url, code=0, env=env)
         assert house.exchange.venue.orders("sim", "XBTMYR") == []
         assert await refused(tmp_path, house.url, env)
     assert found(data)["limits"][0] == "warn" and found(data)["key"] == (
