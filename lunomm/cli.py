@@ -36,7 +36,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=True,
-    epilog="Every option can be set as LUNOMM_<NAME> in the environment or in .env. Start with: lunomm up. In doubt: lunomm doctor",
+    epilog="Every option can be set as LUNOMM_<NAME> in the environment or in .env. "
+    "Start with: lunomm up. In doubt: lunomm doctor",
 )
 
 
