@@ -23,7 +23,7 @@ from lunomm.views.pipeline import PipelineView
 from lunomm.views.status import status_line, status_screen
 
 REFRESH_S = 0.25
-ONCE_S = 0.2
+ONCE_S = 0.15
 """Longest wait of one print for a Redis that does not answer; with what follows it ends within 0.3 s."""
 FAR_S = 2.0
 """The same, where Redis is on another machine and takes connections."""

@@ -81,7 +81,11 @@ def alone(env: dict[str, str], folder: Path) -> None:
     """The whole pipeline under one command."""
     up = Terminal([*lunomm(), "up", PAIR, SEED], env, COLUMNS, ROWS)
     try:
-        wait({"up": up}, lambda: "ago" in up.text and "our BID" in up.text and "last fills" in up.text, "a fill")
+        wait(
+            {"up": up},
+            lambda: "last fills" in up.text and up.text.count("  working") == 2,
+            "a fill, and both sides again",
+        )
         keep(up, folder, "up", f"lunomm up {PAIR}")
     finally:
         up.stop()

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import html
 import io
+import itertools
 import os
 import pty
 import re
@@ -71,9 +72,9 @@ class Terminal:
         rows = len(self.text.split("\n"))
         for y in range(rows):
             line = Text(no_wrap=True, overflow="crop")
-            for x in range(screen.columns):
-                char = screen.buffer[y][x]
-                line.append(char.data, Style(color=_colour(char.fg), bold=char.bold))
+            cells = [screen.buffer[y][x] for x in range(screen.columns)]
+            for (colour, bold), run in itertools.groupby(cells, key=lambda cell: (cell.fg, cell.bold)):
+                line.append("".join(cell.data for cell in run), Style(color=_colour(colour), bold=bold))
             console.print(line, crop=True)
         svg = console.export_svg(title=title, theme=DARK, unique_id=f"lunomm-{name}")
         svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.S)
