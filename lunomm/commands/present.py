@@ -45,14 +45,15 @@ def say(text: str) -> None:
 def last_words(text: str) -> None:
     """One line of a process that ends this instant: a live screen is left first, for nobody else will."""
     global _unsaid
-    if _unsaid is not None:
-        _unsaid = None
+    lines, _unsaid = _unsaid, None
+    if lines is not None:
         try:
             sys.stdout.write("\x1b[?1049l\x1b[?25h")
             sys.stdout.flush()
         except (OSError, ValueError):
             pass  # the terminal is gone; the line may still reach a log
-    say(text)
+    for each in (*(lines or ()), text):
+        say(each)
 
 
 def envelope(command: str, data: Any) -> str:
@@ -138,7 +139,7 @@ def whole_screen(console: Console) -> Iterator[None]:
             yield
     finally:
         lines, _unsaid = _unsaid, None
-        for text in lines:
+        for text in lines or ():
             say(text)
 
 

@@ -125,3 +125,42 @@ def test_what_is_said_under_a_live_screen_is_said_after_it(capsys: pytest.Captur
     assert capsys.readouterr().err == "lunomm: the book ended\n"
     present.say("now")
     assert capsys.readouterr().err == "lunomm: now\n"
+
+
+async def test_a_screen_left_to_the_shell_is_not_drawn_and_then_drawn_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    console, out = terminal()
+    monkeypatch.setattr(present, "Console", lambda: console)
+    shown = presenter(False)
+    drawing = asyncio.create_task(shown.run(asyncio.Event()))
+
+    async def drawn() -> str:
+        """What was written within a frame that was asked for."""
+        out.seek(0)
+        out.truncate()
+        shown.news.set()
+        for _ in range(10_000):
+            if not shown.news.is_set():
+                break
+            await asyncio.sleep(0)
+        return out.getvalue()
+
+    assert "screen" in await drawn()
+    assert await drawn() == ""  # nothing changed
+    shown.held = True
+    assert await drawn() == "" and await drawn() == ""
+    shown.held = False
+    assert "screen" in await drawn()
+    drawing.cancel()
+    await asyncio.wait([drawing])
+
+
+def test_last_words_are_said_on_the_usual_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    console, _ = terminal()
+    with present.whole_screen(console):
+        present.say("the book ended")
+        present.last_words("orders may be live")
+        said = capsys.readouterr()
+        assert said.out == "\x1b[?1049l\x1b[?25h"
+        assert said.err == "lunomm: the book ended\nlunomm: orders may be live\n"
+    present.last_words("again")
+    assert capsys.readouterr() == ("", "lunomm: again\n")
