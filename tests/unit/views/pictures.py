@@ -25,10 +25,12 @@ from lunomm.views.calibrate import CalibrateView, calibrate_screen
 from lunomm.views.exchange import ExchangeView, FaultRow, MarketRow, VisitorRow, exchange_screen
 from lunomm.views.gateway import GatewayView, gateway_screen
 from lunomm.views.orders import Trading
+from lunomm.views.panel import Heard, PanelView
 from lunomm.views.pipeline import PairView, PieceView, PipelineView
 from lunomm.views.quote import QuoteView, quote_screen
 from lunomm.views.record import RecordView, record_screen
 from lunomm.views.status import status_screen
+from lunomm.views.up import up_screen
 
 
 def rules() -> PairRules:
@@ -356,6 +358,11 @@ def recorders() -> list[RecordView]:
     ]
 
 
+def up(window: str) -> tuple[PanelView, PipelineView]:
+    settings = {"gamma": "1", "eta": "-0.005", "order_size": "0.025", "min_spread": "0", "order_refresh_rate_s": "60"}
+    return PanelView((Heard("XBTMYR", settings, None, "XBT"),), 0, window, keys=True), pipeline()
+
+
 VIEWS: dict[str, tuple[Callable[[], Any], Callable[[Any, int], RenderableType]]] = {
     "book": (book, lambda view, width: book_screen([view])),
     "books": (books, lambda views, width: book_screen(views)),
@@ -365,6 +372,8 @@ VIEWS: dict[str, tuple[Callable[[], Any], Callable[[Any, int], RenderableType]]]
     "gateway": (gateway, lambda view, width: gateway_screen(view)),
     "exchange": (exchange, lambda view, width: exchange_screen(view)),
     "calibrate": (calibrate, lambda view, width: calibrate_screen(view)),
+    "up": (lambda: up("overview"), lambda view, width: up_screen(*view)),
+    "up-gateway": (lambda: up("gateway"), lambda view, width: up_screen(*view)),
     "record": (recorders, lambda views, width: record_screen(views)),
 }
 """Every live view: its data, and how it is drawn."""
@@ -400,6 +409,8 @@ def _sized(exact: str, model: float, count: int) -> Callable[[Any, str], Any]:
     def rule(value: Any, name: str) -> Any:
         if isinstance(value, PairRules):
             return msgspec.structs.replace(value)  # as it is: no other can be made
+        if isinstance(value, PanelView):
+            return replace(value)  # what the keys made of it: no number comes from outside
         if isinstance(value, bool):
             return value
         if isinstance(value, D):
