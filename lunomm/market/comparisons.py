@@ -7,11 +7,14 @@ distinct distances are no intensity at all.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from lunomm.market.intensity import Floats, Marks
+
+HIGHEST: Final = 700.0
+"""Logarithm beyond which a rate is no number of a float's."""
 
 
 class Curve(NamedTuple):
@@ -27,7 +30,8 @@ def loglin_fit(marks: Marks, seconds: float) -> Curve | None:
     As hftbacktest's tutorial does. Nearly unbiased, but noisier by a third than the likelihood: the far points rest on
     one order each and weigh as much as the near ones.
 
-    Returns: ``None`` with fewer than two distinct depths.
+    Returns: ``None`` with fewer than two distinct depths, or where they are so near each other that the line has no
+    height at the touch.
     """
     depths, counts = np.unique(marks.depths, return_counts=True)
     if len(depths) < 2 or seconds <= 0.0:
@@ -36,7 +40,8 @@ def loglin_fit(marks: Marks, seconds: float) -> Curve | None:
     logs = np.log(reached / (marks.sides * seconds))
     centred = depths - depths.mean()
     slope = float(centred @ logs / (centred @ centred))
-    return Curve(-slope, math.exp(float(logs.mean()) - slope * float(depths.mean())))
+    height = float(logs.mean()) - slope * float(depths.mean())
+    return Curve(-slope, math.exp(height)) if abs(height) <= HIGHEST else None
 
 
 def document_fit(depths: Floats, amounts: Floats) -> Curve | None:
@@ -65,7 +70,9 @@ def _least_squares(x: Floats, y: Floats) -> Curve | None:
     def best(k: float) -> tuple[float, float]:
         """(residual sum of squares, a)."""
         curve = np.exp(-k * x / scale)
-        a = float(curve @ y) / float(curve @ curve)
+        norm = float(curve @ curve)
+        # So steep that nothing of it is left at any distance of the sample.
+        a = float(curve @ y) / norm if norm else 0.0
         return float(((y - a * curve) ** 2).sum()), a
 
     grid = np.concatenate([-np.geomspace(1e-3, 20.0, 60)[::-1], [0.0], np.geomspace(1e-3, 500.0, 120)])

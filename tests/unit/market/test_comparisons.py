@@ -29,6 +29,14 @@ def test_the_document_curve_is_found_where_there_is_one(kappa: float) -> None:
     assert found is not None and found == pytest.approx((kappa, 7.0), rel=1e-4)
 
 
+def test_distances_far_out_and_near_each_other_are_no_curve_and_no_crash() -> None:
+    """Takers of a one-tick market that all reached about as far."""
+    depths = np.array([1.0, 1.0000001, 1.0000002])
+    assert loglin_fit(Marks(depths, np.zeros(3)), 10.0) is None
+    found = document_fit(depths, np.array([5.0, 3.0, 1.0]))
+    assert found is None or (math.isfinite(found.kappa) and math.isfinite(found.a))
+
+
 def test_amounts_at_one_distance_are_summed() -> None:
     depths = np.linspace(0.5, 4.0, 30)
     amounts = 7.0 * np.exp(-0.8 * depths)
