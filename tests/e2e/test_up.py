@@ -39,10 +39,10 @@ def test_it_trades_ends_flat_and_leaves_nothing(desk: Desk) -> None:
 
 def test_two_open_orders_soon_and_ctrl_c_ends_flat(desk: Desk) -> None:
     started = time.monotonic()
-    up = desk.spawn("up", "--reprice-at", "0.02")
+    up = desk.spawn("up", "--reprice-at", "0.1")
     wait_until(desk.two_sided, 45, "a bid and an ask on the exchange")
     assert time.monotonic() - started < 45
-    wait_until(lambda: len(desk.ended_orders()) >= 12, 30, "orders replaced as the market moves")
+    wait_until(lambda: len(desk.ended_orders()) >= 8, 40, "orders replaced as the market moves")
     up.send_signal(signal.SIGINT)
     assert up.wait(30) == 0, desk.logs()
     assert processes_of(desk.folder) == []
@@ -51,8 +51,8 @@ def test_two_open_orders_soon_and_ctrl_c_ends_flat(desk: Desk) -> None:
     assert done.code == 0, done.err
     found = done.last
     orders = found["orders"]
-    assert orders["session"] >= 12
-    assert orders["matched"] >= 0.9 * max(orders["session"], orders["replay"]), found
+    assert orders["session"] >= 8
+    assert orders["matched"] >= max(orders["session"], orders["replay"]) - 1, found
     assert all(one["cause"] for one in found["unmatched_fills"])
     assert not any("do not say when the quoter looked" in note for note in found["notes"])
 
