@@ -10,8 +10,6 @@ Source: Luno's API reference 1.2.5; recorded frames of 2021 and the shapes seen 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -56,8 +54,9 @@ from lunomm.luno.wire_rest import UserTrade as UserTrade
 from lunomm.luno.wire_rest import UserTrades as UserTrades
 from lunomm.luno.wire_rest import Withdrawals as Withdrawals
 from lunomm.luno.wire_rest import side_of as side_of
+from lunomm.luno.wire_usual import LONGEST, MAX_ID, usual_update
 from lunomm.market.events import BookCreate, BookOrder, BookSnapshot, BookTrade, BookUpdate
-from lunomm.market.rules import MarketStatus, PairRules, Side, to_units
+from lunomm.market.rules import MarketStatus, PairRules, Side
 
 KEEPALIVE = '""'
 """Luno's empty message: a text frame of two quotes (a JSON empty string)."""
@@ -67,12 +66,6 @@ MAX_FRAME = 16 * 2**20
 
 MAX_USER_FRAME = 2**20
 """Largest user-stream frame accepted, bytes; real ones have a few hundred."""
-
-USUAL_FRAME = 1024
-"""Longest frame tried as a single create or delete first, characters; those have some 200."""
-
-MAX_ID = 64
-"""Longest order id accepted; Luno's have 13 to 15 characters."""
 
 
 class Credentials(msgspec.Struct):
@@ -161,9 +154,6 @@ class _Any(msgspec.Struct):
 
 
 _any = msgspec.json.Decoder(_Any)
-_update_only = msgspec.json.Decoder(WireUpdate)
-_cached_units = lru_cache(maxsize=2**14)(to_units)
-_tuple = tuple.__new__
 _STREAM_SIDES = {"BID": Side.BID, "ASK": Side.ASK}
 
 
@@ -174,8 +164,8 @@ def decode_market_frame(raw: str | bytes, rules: PairRules) -> BookSnapshot | Bo
         BookError: longer than MAX_FRAME, not JSON, not one of the known shapes, a key given twice, a number off the
             grid, an unknown side.
     """
-    if len(raw) < USUAL_FRAME and isinstance(raw, str):
-        usual = _usual(raw, rules)
+    if len(raw) < LONGEST and isinstance(raw, str):
+        usual = usual_update(raw, rules)
         if usual is not None:
             return usual
     if len(raw) > MAX_FRAME:
@@ -189,42 +179,6 @@ def decode_market_frame(raw: str | bytes, rules: PairRules) -> BookSnapshot | Bo
     else:
         return _event(frame, raw, rules)
     raise BookError(f"{rules.pair}: not a market frame: {why}", code="BAD_FRAME")
-
-
-def _usual(raw: str, rules: PairRules) -> BookUpdate | None:
-    """The update that nearly all of them are, one create or one delete and nothing else, with every check.
-
-    ``None``: not plainly that. Whatever it is, good or bad, is judged the general way, which also words the refusal.
-    """
-    try:
-        frame = _update_only.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    row, gone, sequence, timestamp = frame.create_update, frame.delete_update, frame.sequence, frame.timestamp
-    if frame.trade_updates or frame.status_update is not None or not raw.isascii() or "\\" in raw:
-        return None
-    if not (sequence.isdigit() and len(sequence) <= 18 and 0 <= timestamp < 2**43):
-        return None
-    number = int(sequence)
-    # As many colons as keys, as in `_event`; no escapes and ASCII only, so digits and letters are plain ones.
-    if number < 1:
-        return None
-    if row is None:
-        if gone is None or raw.count(":") != 7 or len(gone.order_id) > MAX_ID or not gone.order_id.isalnum():
-            return None
-        return _tuple(BookUpdate, (number, (), None, gone.order_id, None, timestamp * 1_000_000))
-    side, order_id = _STREAM_SIDES.get(row.type), row.order_id
-    if gone is not None or side is None or raw.count(":") != 10 or len(order_id) > MAX_ID or not order_id.isalnum():
-        return None
-    try:
-        price = _cached_units(row.price, rules.price_scale)
-        lots = _cached_units(row.volume, rules.volume_scale)
-    except BookError:
-        return None
-    if price <= 0 or lots <= 0:
-        return None
-    create = _tuple(BookCreate, (order_id, side, price, lots))
-    return _tuple(BookUpdate, (number, (), create, None, None, timestamp * 1_000_000))
 
 
 def _is_keepalive(raw: str | bytes) -> bool:

@@ -86,6 +86,7 @@ PURE_MODULES = (
     "tape/unpack.py",
     "luno/wire.py",
     "luno/wire_rest.py",
+    "luno/wire_usual.py",
     "tape/paper.py",
     "tape/paper_compact.py",
     "tape/paper_market.py",
