@@ -145,7 +145,7 @@ class Book:
         self.exchange_ns = exchange_ns
         if status is not None:
             self.status = status
-        return Applied(sequence, applied)
+        return tuple.__new__(Applied, (sequence, applied))
 
     def _apply_mixed(
         self, trades: tuple[BookTrade, ...], create: BookCreate | None, delete_id: str | None

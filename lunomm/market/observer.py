@@ -18,16 +18,16 @@ from lunomm.market.calibration import LOOKBACK_S, VOL_WINDOW_S, Calibrator
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.grid import SECOND_NS, GridRecorder
-from lunomm.market.micro import MicroPrice, Touch
 from lunomm.market.own import OwnIntent, OwnOrders
 from lunomm.market.picture import Picture
 from lunomm.market.records import BookAudit, BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.market.signals import level_sums, vamp_float
+from lunomm.market.top import Top
 from lunomm.market.trades import FairTouch, taker_orders
-from lunomm.market.volatility import DocumentVol, daily_percent
+from lunomm.market.volatility import daily_percent
 from lunomm.market.warm import CandleClose, PublicFill, WarmStart
-from lunomm.market.written import Model, Moment, TickText, written
+from lunomm.market.written import Model, TickText, written
 
 VOL_PRICES: Final = ("mid", "weighted", "vamp")
 DEPTH: Final = 10
@@ -78,9 +78,7 @@ class Observer:
         self._own = OwnOrders(self.book)
         self._grid = GridRecorder(rules.pair)
         self._calibrator = Calibrator(rules, lookback_s=kappa_lookback_s, vol_window_s=vol_window_s)
-        self._document = DocumentVol()
-        self._micro = MicroPrice()
-        self._micro_touch: Touch | None = None
+        self._top = Top(self.book, self._own)
         self._warm = WarmStart()
         self._records: list[TakerOrder | GridRow] = []
         self._void: BookState | None = BookState.RESYNC
@@ -90,11 +88,9 @@ class Observer:
         self._started_ms: int | None = None
         self._taker_times: deque[int] = deque()
         self._lookback_ms = round(kappa_lookback_s * 1000)
-        self._vamp: float | None = None
-        self._revision = -1
         self._estimates: Estimates | None = None
         self._picture = Picture(self.book, self._own)
-        self._text = TickText(self.book, self._own, self._micro)
+        self._text = TickText(self.book, self._own, self._top.micro, self._top.document)
         self._model: Model | None = None
 
     # --- what happens ----------------------------------------------------------------------------------------------
@@ -120,7 +116,7 @@ class Observer:
         self._collect()
         self._own.refresh()
         self._stand()
-        self._follow_top()
+        self._top.follow(self._touch, open_market=self._status is MarketStatus.ACTIVE)
 
     def on_update(self, update: BookUpdate, now: Now) -> Applied:
         """One frame.
@@ -146,6 +142,8 @@ class Observer:
         self._own.after(update)
         if self._own.ids or own_ids:
             moved = self._own.touch() != before
+        elif not self._top.moved:
+            moved = False
         else:
             # The usual frame, without the tuples: are the best prices still where they were?
             bids, asks = book.bids.keys, book.asks.keys
@@ -160,7 +158,7 @@ class Observer:
         grid.sequence = update.sequence
         if applied.trades:
             self._trade(applied, before, own_ids, at_ns)
-        self._follow_top()
+        self._top.follow(self._touch, open_market=self._status is MarketStatus.ACTIVE)
         return applied
 
     def on_lost(self, now: Now, why: str = "the stream was interrupted") -> None:
@@ -174,8 +172,8 @@ class Observer:
             if self._grid.time_ns is not None and self._grid.time_ns < self.book.exchange_ns:
                 self._grid.advance(self.book.exchange_ns, None)
             self._stand()
-            self._lose_touch()  # volume that turned out to be ours did not move the market
-            self._follow_touch()
+            self._top.lose_touch()  # volume that turned out to be ours did not move the market
+            self._top.follow_touch(self._touch, open_market=self._status is MarketStatus.ACTIVE)
 
     @property
     def own_version(self) -> int:
@@ -259,9 +257,9 @@ class Observer:
             lag_ms=lag_ms,
             volatility=model.volatility,
             volatility_daily_pct=model.volatility_daily_pct,
-            volatility_document_pct=self._document.percent(),
+            volatility_document_pct=self._top.document.percent(),
             volatility_ready=model.volatility_ready,
-            volatility_document_ready=self._document.ready,
+            volatility_document_ready=self._top.document.ready,
             alpha=model.alpha,
             kappa=model.kappa,
             buffer_ready=model.buffer_ready,
@@ -271,7 +269,7 @@ class Observer:
         if self._void is None:
             self._picture.draw(tick, self._touch)
             if tick.state is BookState.OK:
-                tick.micro_price = self._micro.price(self.rules)
+                tick.micro_price = self._top.micro.price(self.rules)
             tick.reason = self.doubt
         else:
             tick.reason = self._why
@@ -293,30 +291,20 @@ class Observer:
 
         Args: as of `tick`. audit: how the book compares with the venue's own list.
         """
-        known = self.estimates(now)
+        book, known = self.book, self._estimates
+        late_ns = book.exchange_ns + (now.exchange_ns - self._received_ns) - GRACE_NS
+        if known is None or self._warm.waiting or late_ns > self._grid.due_ns:
+            known = self.estimates(now)
         if self.state is not BookState.OK:
             tick = self.tick(now, beat=beat, wall_ms=wall_ms, stream_age_ms=stream_age_ms, lag_ms=lag_ms)
             tick.audit = audit
             return written(tick)
-        book, document, model = self.book, self._document, self._model
+        model = self._model
         if model is None or model.estimates is not known or model.audit is not audit:
             model = self._model = self._model_of(known, audit)
-        moment = Moment(
-            wall_ms,
-            book.exchange_ns // 1_000_000,
-            book.sequence,
-            BookState.STALE if _late(stream_age_ms, lag_ms) else BookState.OK,
-            beat,
-            stream_age_ms,
-            lag_ms,
-            self.doubt,
-            book.order_count,
-            book.level_count,
-            self._trades_per_minute(),
-            document.percent(),
-            document.ready,
-        )
-        return self._text.text(moment, self._touch, model)
+        state = BookState.STALE if _late(stream_age_ms, lag_ms) else BookState.OK
+        per_minute = self._trades_per_minute()
+        return self._text.text(state, beat, wall_ms, stream_age_ms, lag_ms, per_minute, self._touch, model)
 
     def _model_of(self, known: Estimates, audit: BookAudit | None) -> Model:
         usable = known.verdict is not Verdict.NO
@@ -339,7 +327,7 @@ class Observer:
         self._void = BookState.CROSSED if error is not None and error.code == "CROSSED" else BookState.RESYNC
         self._why = (why or str(error))[:WHY_LENGTH]
         self._touch = _NOBODY
-        self._lose_touch()
+        self._top.lose_touch()
         self._grid.lose()
 
     def _stand(self) -> None:
@@ -372,38 +360,6 @@ class Observer:
         self.fills += len(applied.trades)
         self.takers += len(orders)
 
-    def _follow_top(self) -> None:
-        """VAMP and micro-price after a frame: both change only with the best levels."""
-        bids, asks = self.book.bids, self.book.asks
-        revision = bids.revision + asks.revision  # both only grow
-        if revision != self._revision:
-            self._revision = revision
-            # In ticks and with the asks' keys negated: relative changes need no scale.
-            if bids.top_lots and asks.top_lots:
-                self._vamp = (bids.top_notional / bids.top_lots - asks.top_notional / asks.top_lots) / 2
-            else:
-                self._vamp = None
-            self._follow_touch()
-        if self._vamp is not None:
-            self._document.push(self._vamp)
-
-    def _follow_touch(self) -> None:
-        bid, ask = self._touch
-        if bid is None or ask is None or self._status is not MarketStatus.ACTIVE:
-            self._lose_touch()
-            return
-        if self._own.ids:
-            touch = Touch(bid, ask, *self._own.fair_lots(bid, ask))
-        else:
-            touch = Touch(bid, ask, self.book.bids.lots[bid], self.book.asks.lots[-ask])
-        if touch != self._micro_touch:
-            self._micro_touch = touch
-            self._micro.push(touch)
-
-    def _lose_touch(self) -> None:
-        self._micro.lose()
-        self._micro_touch = None
-
     def _catch_up(self, now: Now) -> None:
         """Carry the records' time on while no frame comes, by the clock's advance since the last one less the grace."""
         if self._void is not None:
@@ -424,11 +380,14 @@ class Observer:
         """Taker orders over the lookback, or since the start while that is shorter; ``None`` in the first second."""
         if self._started_ms is None or self._grid.time_ns is None:
             return None
-        now_ms = max(self.book.exchange_ns, self._grid.time_ns) // 1_000_000
+        at_ns, grid_ns = self.book.exchange_ns, self._grid.time_ns
+        now_ms = (at_ns if at_ns >= grid_ns else grid_ns) // 1_000_000
         times = self._taker_times
         while times and times[0] < now_ms - self._lookback_ms:
             times.popleft()
-        span_ms = min(now_ms - self._started_ms, self._lookback_ms)
+        span_ms = now_ms - self._started_ms
+        if span_ms > self._lookback_ms:
+            span_ms = self._lookback_ms
         return len(times) * 60_000 / span_ms if span_ms >= 1000 else None
 
 

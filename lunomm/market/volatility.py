@@ -143,6 +143,7 @@ def steadier(fresh: float | None, other: float | None, age_s: float = 0.0) -> bo
 
 
 DOCUMENT_VALUES: Final = 200
+_RETURNS: Final = DOCUMENT_VALUES - 1
 
 SQUARE_UNITS: Final = 2.0**160
 """Of one squared change: the smallest change a float can show, 2**-53 squared, is still a whole number of them."""
@@ -157,32 +158,33 @@ class DocumentVol:
 
     def __init__(self) -> None:
         # In whole units, so that a running sum is exact: nothing is left over when a square leaves it.
-        self._squares: deque[int] = deque(maxlen=DOCUMENT_VALUES - 1)
+        self._squares: deque[int] = deque(maxlen=_RETURNS)
         self._sum = 0
         self._percent: float | None = None
         self._last: float | None = None
 
     def push(self, vamp: float) -> None:
-        squares, last = self._squares, self._last
-        if last is not None and last > 0.0:
+        last, self._last = self._last, vamp
+        if last is None or last <= 0.0:
+            return
+        square = 0
+        if vamp != last:
             change = (vamp - last) / last
-            square = int(change * change * SQUARE_UNITS) if change else 0
-            gone = squares[0] if len(squares) == DOCUMENT_VALUES - 1 else 0
-            squares.append(square)
-            if square != gone:
-                self._sum += square - gone
-                self._percent = None
-        self._last = vamp
+            square = int(change * change * SQUARE_UNITS)
+        squares = self._squares
+        gone = squares[0] if len(squares) == _RETURNS else 0
+        squares.append(square)
+        if square != gone:
+            self._sum += square - gone
+            self._percent = None
 
     @property
     def ready(self) -> bool:
         """Whether 200 values have been seen."""
-        return len(self._squares) == DOCUMENT_VALUES - 1
+        return len(self._squares) == _RETURNS
 
     def percent(self) -> float | None:
         """``None`` until it is ready."""
-        if not self.ready:
-            return None
-        if self._percent is None:
+        if self._percent is None and self.ready:
             self._percent = 100.0 * math.sqrt(self._sum / SQUARE_UNITS / DOCUMENT_VALUES)
         return self._percent

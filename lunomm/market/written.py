@@ -2,12 +2,13 @@
 
 Of 5,000 recorded frames a third leave the ten best levels as they were, and 97 in 100 the touch. So the text is cut
 where it changes: the moment (every frame), the touch, the depth, each side's ladder level by level, our own orders, the
-estimates; only a piece that changed is written again, from ticks and lots without a Decimal. What comes out is byte for
-byte what encoding `Observer.tick` gives, for a market that is open with two sides.
+estimates; only a piece that changed is written again, from ticks and lots without a Decimal, and one format joins
+them. What comes out is byte for byte what encoding `Observer.tick` gives, for a market that is open with two sides.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Final
 
 import msgspec
@@ -22,26 +23,19 @@ from lunomm.market.rules import PairRules
 from lunomm.market.signals import EXTRA_DIGITS, plain, vamp_units, weighted_mid_units
 from lunomm.market.stamp import written_plainly
 from lunomm.market.trades import FairTouch
+from lunomm.market.volatility import DocumentVol
 
-_ENCODER: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 
+_TICK: Final = (
+    b'"ts":%b,"exchange_ts":%d,"sequence":%d,"state":"%b","beat":%d,"stream_age_ms":%b,"lag_ms":%b,"reason":"",'
+    b'"orders":%d,"levels":%d,"trades_per_minute":%b,"volatility_document_pct":%b,"volatility_document_ready":%b,'
+    b'%b,%b,"bids":[%b],"asks":[%b],%b'
+)
+"""An open, two-sided market, in `Tick`'s order: the moment, the touch, the depth, the ladders, own orders and model."""
 
-class Moment(msgspec.Struct):
-    """What is another in every tick; fields and order are `Tick`'s."""
-
-    ts: float
-    exchange_ts: int
-    sequence: int
-    state: BookState
-    beat: int
-    stream_age_ms: float | None
-    lag_ms: float | None
-    reason: str
-    orders: int
-    levels: int
-    trades_per_minute: float | None
-    volatility_document_pct: float | None
-    volatility_document_ready: bool
+KNOWN_TEXTS: Final = 2**13
+"""Texts of prices and of volumes that a ladder keeps."""
 
 
 class Model(msgspec.Struct):
@@ -60,66 +54,94 @@ class Model(msgspec.Struct):
 def written(tick: Tick) -> bytes:
     """Any tick without its stamp: the fields after ``build``, to the closing brace."""
     tick.venue = tick.build = ""
-    text = written_plainly(_ENCODER.encode(tick).decode())
+    text = written_plainly(_encode(tick).decode())
     return text[text.index('"ts":') :].encode()
 
 
 class TickText:
     """The text of one book's ticks."""
 
-    def __init__(self, book: Book, own: OwnOrders, micro: MicroPrice) -> None:
+    def __init__(self, book: Book, own: OwnOrders, micro: MicroPrice, document: DocumentVol) -> None:
         self._book = book
         self._own = own
         self._micro = micro
+        self._document = document
         self._bids = _Ladder(book.bids, book.rules)
         self._asks = _Ladder(book.asks, book.rules)
         self._own_version = -1
-        self._stood: tuple[int, ...] = ()
-        self._touch = self._depth = self._model_text = b""
+        self._stood = (-1, -1)
+        self._touch = self._depth = self._tail = b""
+        self._decimals = book.rules.price_scale + EXTRA_DIGITS
+        self._percent: float | None = None
+        self._percent_text = b"null"
         self._places: list[OwnPlace] = []
         self._own_text = b'"own":[]'
         self._model: Model | None = None
 
-    def text(self, moment: Moment, fair: FairTouch, model: Model) -> bytes:
+    def text(
+        self,
+        state: BookState,
+        beat: int,
+        wall_ms: float,
+        stream_age_ms: float | None,
+        lag_ms: float | None,
+        trades_per_minute: float | None,
+        fair: FairTouch,
+        model: Model,
+    ) -> bytes:
         """The text of an open, two-sided market without its stamp.
 
-        Args:
-            fair: the touch without our own orders. model: the same object for as long as it says the same.
+        Args: as of `Tick`. fair: the touch without our own orders. model: the same object while it says the same.
         """
-        bids, asks, own = self._bids, self._asks, self._own
+        book, bids, asks, own = self._book, self._bids, self._asks, self._own
         if (
             bids.revision != bids.levels.revision
             or asks.revision != asks.levels.revision
             or own.version != self._own_version
         ):
             self._follow(fair)
-        if own.ids or self._places:
-            self._write_own()
-        if model is not self._model:
-            self._model, self._model_text = model, _ENCODER.encode(model)[1:]
-        return b",".join(
-            (
-                _ENCODER.encode(moment)[1:-1],
-                self._touch,
-                self._depth,
-                bids.text,
-                asks.text,
-                self._own_text,
-                self._model_text,
-            )
+        written_own = (own.ids or self._places) and self._write_own()
+        if written_own or model is not self._model:
+            self._model, self._tail = model, self._own_text + b"," + _encode(model)[1:]
+        percent = self._document.percent()
+        if percent is not self._percent:
+            self._percent, self._percent_text = percent, _encode(percent)
+        return _TICK % (
+            _encode(wall_ms),
+            book.exchange_ns // 1_000_000,
+            book.sequence,
+            b"OK" if state is BookState.OK else state.encode(),
+            beat,
+            _encode(stream_age_ms),
+            _encode(lag_ms),
+            book.order_count,
+            len(bids.levels.keys) + len(asks.levels.keys),
+            _encode(trades_per_minute),
+            self._percent_text,
+            b"true" if percent is not None else b"false",
+            self._touch,
+            self._depth,
+            bids.text,
+            asks.text,
+            self._tail,
         )
 
     def _follow(self, fair: FairTouch) -> None:
-        bids, asks, scale = self._book.bids, self._book.asks, self._book.rules.price_scale
+        bids, asks = self._book.bids, self._book.asks
         self._bids.follow()
         self._asks.follow()
         vamp = vamp_units(bids.top_lots, bids.top_notional, asks.top_lots, -asks.top_notional)
-        share = _ENCODER.encode(bids.top_lots / (bids.top_lots + asks.top_lots)).decode()
-        self._depth = f'"vamp":"{plain(vamp, scale + EXTRA_DIGITS)}","order_imbalance":{share}'.encode()
-        bid, ask = bids.keys[-1], asks.keys[-1]
-        stood = (bid, ask, bids.lots[bid], asks.lots[ask], self._micro.version, self._own.version)
+        share = _encode(bids.top_lots / (bids.top_lots + asks.top_lots))
+        if self._decimals > 0:
+            whole, rest = divmod(vamp, 10**self._decimals)
+            self._depth = b'"vamp":"%d.%0*d","order_imbalance":%b' % (whole, self._decimals, rest, share)
+        else:
+            self._depth = b'"vamp":"%b","order_imbalance":%b' % (plain(vamp, self._decimals).encode(), share)
+        # The micro-price counts every other touch; with orders of our own the others' may stand where it stood.
+        stood = (self._micro.version, self._own.version)
         if stood != self._stood or self._own.ids:
             self._stood = stood
+            bid, ask = bids.keys[-1], asks.keys[-1]
             self._touch = self._write_touch(fair, bid, -ask, bids.lots[bid], asks.lots[ask])
         self._own_version = self._own.version
 
@@ -145,51 +167,77 @@ class TickText:
             f'"fair_weighted_mid":"{fair_weighted}","fair_best_bid":"{fair_bid}","fair_best_ask":"{fair_ask}"'
         ).encode()
 
-    def _write_own(self) -> None:
+    def _write_own(self) -> bool:
+        """Whether our orders stand otherwise than before."""
         places = self._own.places()
-        if places != self._places:
-            self._places = places
-            orders = written_plainly(_ENCODER.encode(own_orders(places, self._book.rules)).decode())
-            self._own_text = f'"own":{orders}'.encode()
+        if places == self._places:
+            return False
+        self._places = places
+        orders = written_plainly(_encode(own_orders(places, self._book.rules)).decode())
+        self._own_text = f'"own":{orders}'.encode()
+        return True
 
 
 class _Ladder:
-    """The best levels of one side as text, each written once.
+    """The best levels of one side as text, in step with them: one change writes one row.
 
-    revision: of the levels that ``text`` shows.
+    revision: of the levels that ``text`` shows, which is the rows without the brackets around them.
     """
 
-    __slots__ = ("_name", "_rows", "_rules", "levels", "revision", "text")
+    __slots__ = ("_prices", "_rows", "_rules", "_shown", "_volumes", "levels", "revision", "text")
 
     def __init__(self, levels: SideLevels, rules: PairRules) -> None:
         self.levels = levels
         self.revision = -1
         self.text = b""
         self._rules = rules
-        self._name = b'"bids":[' if levels.sign > 0 else b'"asks":['
-        self._rows: dict[int, bytes] = {}
+        self._shown: list[int] = []
+        self._rows: list[bytes] = []
+        self._prices: dict[int, bytes] = {}
+        self._volumes: dict[int, bytes] = {}
 
     def follow(self) -> None:
         """Write again what changed since the last look."""
         levels = self.levels
-        if levels.revision == self.revision:
+        revision = levels.revision
+        if revision == self.revision:
             return
-        rows, depth = self._rows, levels.depth
-        shown = levels.keys[: -depth - 1 : -1]
-        if levels.revision == self.revision + 1:
-            # One change: one level another, gone or new, and with it perhaps one that entered or left the window.
-            rows.pop(levels.changed, None)
-            if len(levels.keys) > depth:
-                rows.pop(levels.keys[-depth - 1], None)
+        if revision == self.revision + 1:
+            self._change(levels.changed)
         else:
-            rows.clear()
-        for key in shown:
-            if key not in rows:
-                rows[key] = self._row(key)
-        self.text = self._name + b",".join([rows[key] for key in shown]) + b"]"
-        self.revision = levels.revision
+            self._shown = levels.keys[: -levels.depth - 1 : -1]
+            self._rows = [self._row(key) for key in self._shown]
+        self.text = b",".join(self._rows)
+        self.revision = revision
+
+    def _change(self, key: int) -> None:
+        """One level is another, gone or new; then one leaves the window at its end, or enters it."""
+        levels, shown, rows = self.levels, self._shown, self._rows
+        keys, depth = levels.keys, levels.depth
+        place = len(keys) - bisect_right(keys, key)
+        if place >= len(shown) or shown[place] != key:
+            shown.insert(place, key)
+            rows.insert(place, self._row(key))
+            if len(shown) > depth:
+                del shown[depth], rows[depth]
+        elif key in levels.lots:
+            rows[place] = self._row(key)
+        else:
+            del shown[place], rows[place]
+            if len(keys) >= depth:
+                entering = keys[-depth]
+                shown.append(entering)
+                rows.append(self._row(entering))
 
     def _row(self, key: int) -> bytes:
-        rules, levels = self._rules, self.levels
-        price, volume = plain(levels.sign * key, rules.price_scale), plain(levels.lots[key], rules.volume_scale)
-        return f'["{price}","{volume}"]'.encode()
+        lots = self.levels.lots[key]
+        price, volume = self._prices.get(key), self._volumes.get(lots)
+        if price is None:
+            if len(self._prices) >= KNOWN_TEXTS:
+                self._prices.clear()
+            price = self._prices[key] = f'["{plain(self.levels.sign * key, self._rules.price_scale)}",'.encode()
+        if volume is None:
+            if len(self._volumes) >= KNOWN_TEXTS:
+                self._volumes.clear()
+            volume = self._volumes[lots] = f'"{plain(lots, self._rules.volume_scale)}"]'.encode()
+        return price + volume
