@@ -34,7 +34,8 @@ class GridRecorder:
         self._rows: list[GridRow] = []
         self._time_ns: int | None = None
         self._row_ns = 0
-        self._next_ns = 0
+        self.due_ns = 0
+        """The next grid point: a market standing past it has to be recorded there."""
         self._mids: list[float | None] = []
         self._bins: dict[int, list[float]] = {}
         self._first_sequence = 0
@@ -48,11 +49,6 @@ class GridRecorder:
     def time_ns(self) -> int | None:
         """Exchange time reached; ``None`` before the first."""
         return self._time_ns
-
-    @property
-    def due_ns(self) -> int:
-        """The next grid point: a market standing past it has to be recorded there."""
-        return self._next_ns
 
     def drain(self) -> list[GridRow]:
         """Rows finished since the last call."""
@@ -118,7 +114,7 @@ class GridRecorder:
         self._row_ns = at_ns - at_ns % ROW_NS
         before = -(-(at_ns - self._row_ns) // SECOND_NS)
         self._mids = [None] * before
-        self._next_ns = self._row_ns + before * SECOND_NS
+        self.due_ns = self._row_ns + before * SECOND_NS
         self._time_ns = at_ns
         self._gap = True
         if before == ROW_POINTS:
@@ -132,9 +128,9 @@ class GridRecorder:
         self._start(at_ns)
 
     def _points(self, before_ns: int, price: float | None) -> None:
-        while self._next_ns < before_ns:
+        while self.due_ns < before_ns:
             self._mids.append(price)
-            self._next_ns += SECOND_NS
+            self.due_ns += SECOND_NS
 
     def _expose(self, until_ns: int) -> None:
         assert self._time_ns is not None

@@ -128,8 +128,9 @@ class TickText:
 
     def _follow(self, fair: FairTouch) -> None:
         bids, asks = self._book.bids, self._book.asks
-        self._bids.follow()
-        self._asks.follow()
+        for ladder in (self._bids, self._asks):
+            if ladder.revision != ladder.levels.revision:
+                ladder.follow()
         vamp = vamp_units(bids.top_lots, bids.top_notional, asks.top_lots, -asks.top_notional)
         share = _encode(bids.top_lots / (bids.top_lots + asks.top_lots))
         if self._decimals > 0:
@@ -197,11 +198,9 @@ class _Ladder:
         self._volumes: dict[int, bytes] = {}
 
     def follow(self) -> None:
-        """Write again what changed since the last look."""
+        """Write again what changed since the last look, where something did."""
         levels = self.levels
         revision = levels.revision
-        if revision == self.revision:
-            return
         if revision == self.revision + 1:
             self._change(levels.changed)
         else:
