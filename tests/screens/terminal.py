@@ -45,7 +45,14 @@ class Terminal:
         self.end, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process = subprocess.Popen(
-            command, stdin=other, stdout=other, stderr=other, env=dict(env), start_new_session=True
+            command,
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            env=dict(env),
+            start_new_session=True,
+            # Its controlling terminal: only there are keys heard.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(other)
 
