@@ -122,6 +122,14 @@ compat_hftbacktest() {
     fi
 }
 
+# The order books that `bench peers` measures beside ours, each in an environment of its own. Nothing runs here.
+compat_peers() {
+    compat_venv "$root/.venv-compat" "$root/tests/compat/requirements.lock" "luno-python and ccxt (170 MB)"
+    compat_venv "$root/.venv-compat-hftbacktest" "$root/tests/compat/fills/requirements.lock" "hftbacktest (900 MB)"
+    compat_venv "$root/.venv-compat-nautilus" "$root/tests/compat/nautilus/requirements.lock" "nautilus_trader (680 MB)"
+    say "the peers are here. bash scripts.sh bench peers"
+}
+
 # A sweep on a Dask cluster of this machine. Dask and what it needs would double the development environment.
 compat_dask() {
     local venv_dask="$root/.venv-dask"
@@ -139,7 +147,7 @@ compat_dask() {
 }
 
 # Make requirements.lock anew from pyproject.toml (needs uv): runtime first, then what only development needs; and
-# those of the clients and of hftbacktest.
+# those of the clients, of hftbacktest and of nautilus_trader.
 lock() {
     command -v uv >/dev/null 2>&1 || die "lock needs uv on PATH"
     local common=(--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet) work
@@ -149,6 +157,7 @@ lock() {
     uv pip compile "$root/pyproject.toml" "$work/build.in" -c "$work/all" "${common[@]}" -o "$work/runtime"
     uv pip compile "$root/tests/compat/requirements.in" "${common[@]}" -o "$root/tests/compat/requirements.lock"
     uv pip compile "$root/tests/compat/fills/requirements.in" "${common[@]}" -o "$root/tests/compat/fills/requirements.lock"
+    uv pip compile "$root/tests/compat/nautilus/requirements.in" "${common[@]}" -o "$root/tests/compat/nautilus/requirements.lock"
     python3 - "$work" "$root/requirements.lock" <<'PY'
 import re, sys
 work, target = sys.argv[1:]
@@ -176,11 +185,13 @@ bash scripts.sh soak [OPTIONS]       the deterministic simulation on fresh seeds
 bash scripts.sh soak replay SEED     one of its seeds, told line by line
 bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for an hour or so (tests/chaos; --help)
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
+bash scripts.sh soak book             every field of the tick after each of 100,000 generated frames, against a naive book
 bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
 bash scripts.sh screens [FOLDER]     take the pictures of .github/screens from a simulated session (some minutes)
 bash scripts.sh screens text         make the stored pictures of every screen anew (tests/unit/views/screens)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)
+bash scripts.sh compat peers         build the order books that bench measures beside ours (luno-python, ccxt, nautilus_trader, ...)
 bash scripts.sh compat dask          a sweep on a Dask cluster of this machine gives the table of a local one
 bash scripts.sh compat hftbacktest   our paper fills against hftbacktest's on a recording (tests/compat/README.md)
 bash scripts.sh down                 end the pieces, the simulated exchange and the embedded Redis
@@ -218,6 +229,12 @@ case "${1:-}" in
                 shift
                 exec "$python" -m tests.chaos.ctrl_c "$@"
                 ;;
+            book)
+                # The book's whole tick after each of 100,000 generated frames against a naive one of Decimals.
+                shift
+                LUNOMM_SOAK_TICKS="${LUNOMM_SOAK_TICKS:-100000}" exec "$python" -m pytest -q -n 0 -p no:cacheprovider \
+                    --timeout 3600 "$root/tests/property/test_book_against_naive.py" "$@"
+                ;;
             paper)
                 shift
                 PYTHONPATH="$root/tests" exec "$python" -m campaign.paper_truth "$@"
@@ -243,8 +260,8 @@ case "${1:-}" in
         ;;
     compat)
         which="${2:-}"
-        if [[ "$which" != clients && "$which" != dask && "$which" != hftbacktest ]]; then
-            say "compat: say which: clients, dask, hftbacktest"
+        if [[ "$which" != clients && "$which" != dask && "$which" != hftbacktest && "$which" != peers ]]; then
+            say "compat: say which: clients, dask, hftbacktest, peers"
             exit 2
         fi
         shift 2

@@ -19,6 +19,7 @@ from harness import Outcome, Skipped, regressions, report  # noqa: E402 - this f
 
 NAMES = (
     "book_hot_path",
+    "peers",
     "exchange_serves",
     "backtest_cost",
     "startup",

@@ -56,5 +56,5 @@ def test_only_a_ratio_that_grew_by_more_than_thirty_percent_is_a_regression(harn
 def test_an_unknown_name_is_one_line_and_code_2() -> None:
     done = subprocess.run([sys.executable, str(FOLDER), "nope"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("bench: no benchmark 'nope'. There are: book_hot_path, exchange_serves, ")
+    assert done.stderr.startswith("bench: no benchmark 'nope'. There are: book_hot_path, peers, exchange_serves, ")
     assert done.stderr.count("\n") == 1
