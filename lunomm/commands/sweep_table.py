@@ -42,7 +42,10 @@ class Table:
             try:
                 importlib.import_module("pyarrow.parquet")
             except ImportError:
-                raise UsageError("--out: Parquet needs pyarrow, which is not installed. Name a .csv") from None
+                raise UsageError(
+                    "--out: Parquet needs pyarrow, which is not installed. Install it with: pip install pyarrow, or "
+                    "name a .csv"
+                ) from None
 
     @property
     def _columns(self) -> list[str]:

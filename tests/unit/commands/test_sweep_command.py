@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,29 @@ def test_another_sweeps_table_is_not_touched(tape: Path, tmp_path: Path, capsys:
     error = sweep(capsys, tape, "--sweep", "gamma=4", "--out", table, "--workers", 1, code=2)
     assert "another sweep" in error["message"]
     assert table.read_bytes() == before
+
+
+def test_a_parquet_table_has_the_cells_of_the_csv(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install pyarrow")
+    asked = (tape, *QUOTING, "--sweep", "gamma=0.5,4", "--workers", 1)
+    sweep(capsys, *asked, "--out", tmp_path / "t.csv")
+    data = sweep(capsys, *asked, "--out", tmp_path / "t.parquet")
+    assert data["table"] == str(tmp_path / "t.parquet")
+    columns = parquet.read_table(tmp_path / "t.parquet").to_pydict()
+    with (tmp_path / "t.csv").open(newline="") as file:
+        _, head, *rows = csv.reader(file)
+    assert list(columns) == head
+    assert [list(row) for row in zip(*columns.values(), strict=True)] == rows
+
+
+def test_without_pyarrow_it_says_what_to_install_before_anything_runs(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    table = tmp_path / "t.parquet"
+    error = sweep(capsys, tape, *QUOTING, "--sweep", "gamma=4", "--out", table, code=2)
+    assert "pip install pyarrow" in error["message"]
+    assert not list(tmp_path.glob("t.*"))
