@@ -47,7 +47,7 @@ class Decoded:
 
     def keep(self, item: TapeFrame | Item) -> None:
         """One more item of the tape."""
-        if isinstance(item, TapeFrame | Frame):
+        if isinstance(item, (TapeFrame, Frame)):  # a union would be made anew for every frame
             self.frames += 1
             event = item.event
             if not isinstance(event, BookUpdate) or event.status is not None:

@@ -51,6 +51,11 @@ MOST_TURNS: Final = 50
 Look = Callable[[Now], Tick]
 _Word = OrderUpdate | dict[str, OrderView] | Account
 
+_CALLS: Final = (
+    ev.Cancel, ev.ReadOrder, ev.ReadOpenOrders, ev.ReadTrades, ev.ReadBalances, ev.ReadRules, ev.ReadFees,
+    ev.ReadReference,
+)  # fmt: skip
+
 
 @dataclass
 class Record:
@@ -332,11 +337,7 @@ class Lane:
             elif isinstance(action, ev.Place):
                 record.placed.append(action.order)
                 self.venue.send(action, now.mono_ns)
-            elif isinstance(
-                action,
-                ev.Cancel | ev.ReadOrder | ev.ReadOpenOrders | ev.ReadTrades | ev.ReadBalances | ev.ReadRules
-                | ev.ReadFees | ev.ReadReference,
-            ):  # fmt: skip
+            elif isinstance(action, _CALLS):
                 self.venue.send(action, now.mono_ns)
 
     def _say(self, word: _Word, now: Now) -> None:

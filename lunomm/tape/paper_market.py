@@ -181,7 +181,8 @@ class PaperMarket:
         trades = () if applied is None else applied.trades
         if trades:
             self.last_trade = trades[-1].price
-        if self._places:
+        places = self._places
+        if places.orders:
             self._now(event.exchange_ns // 1_000_000)
             # An order that is gone in the frame that brought it never stood anywhere.
             rest = None if create is None or create.order_id == gone else create
@@ -192,10 +193,12 @@ class PaperMarket:
                     taker = taker._replace(rest_price=rest.price, rest_lots=rest.lots)
                 self._arrive(maker_side, taker)
             elif rest is not None:
-                own, sign = self._places.sides[rest.side.other], rest.side.other.sign
-                if own and rest.price * sign <= own[0].key:
-                    self._arrive(rest.side.other, Taker(rest.order_id, (), rest.price, rest.lots))
-        if self._places or self._took:
+                # The usual frame: nearly none of them reaches across to us.
+                across = Side.ASK if rest.side is Side.BID else Side.BID
+                own = places.sides[across]
+                if own and (rest.price if across is Side.BID else -rest.price) <= own[0].key:
+                    self._arrive(across, Taker(rest.order_id, (), rest.price, rest.lots))
+        if places.orders or self._took:
             for trade in trades:
                 if trade.maker_id not in self.book:
                     self._left(trade.maker_id)

@@ -48,7 +48,7 @@ def account(desk: Desk, lost: Decimal, now: Now) -> Account | None:
         quote_uptime=desk.uptime.share(now.mono_ns),
         quoter_epoch=desk.wanted.epoch,
         halted=desk.shared.halted,
-        limits=_limits(desk, lost, now),
+        limits=_limits(desk, lost, now) if desk.shared.settings.limit_use else [],
     )
 
 

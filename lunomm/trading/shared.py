@@ -36,7 +36,8 @@ class Settings:
     ttl_ms: sent with every order, exchange ms. ttl_ns, skew_ns: the same and the clock's skew on the monotonic clock;
     skew_ms: in exchange ms. speed: exchange seconds per second of ours. balance_ns: between balance reads. accounts:
     asset -> id of the account to trade on, where it was said. session: the life of the pipeline; limits lowered in it
-    hold for a gateway that is started again in it.
+    hold for a gateway that is started again in it. limit_use: whether ACCOUNT says how much of each limit is used; for
+    those who watch, nothing is decided by it.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -50,6 +51,7 @@ class Settings:
     remember_ms: int = REMEMBER_MS
     """How long an ended order is kept in mind, exchange ms."""
     session: str = ""
+    limit_use: bool = True
 
 
 class Shared:
