@@ -32,7 +32,7 @@ from lunomm.options import (
     UpOptions,
     show,
 )
-from lunomm.redis_address import BUS_KEY, RedisAddress, is_this_machine, read_redis
+from lunomm.redis_address import BUS_KEY, TLS_FILES, RedisAddress, is_this_machine, read_redis
 
 __all__ = [
     "STRATEGIES",
@@ -76,7 +76,7 @@ MODES = ("sim", "paper", "live")
 ARGUMENTS_ONLY = "LUNOMM_ARGUMENTS_ONLY"
 """Set for commands that lunomm starts itself: their options are on their command line, none in ``.env`` counts."""
 
-_SERVICES = ("LUNOMM_REDIS_URL", "LUNOMM_REDIS_SERVER", "LUNOMM_STATE_DIR")
+_SERVICES = ("LUNOMM_REDIS_URL", "LUNOMM_REDIS_SERVER", "LUNOMM_STATE_DIR", *TLS_FILES.values())
 """LUNOMM_* names that are addresses and folders rather than options: they hold for children too."""
 
 VARIABLES = (*_SERVICES, BUS_KEY, "LUNOMM_PAIR", SUPERVISED, ARGUMENTS_ONLY)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import RedisError
 
@@ -27,6 +28,7 @@ from lunomm import __version__
 from lunomm.bus.channels import Channel, Kind
 from lunomm.bus.plain import believable
 from lunomm.bus.seal import Seal
+from lunomm.bus.sentinels import Place, Sentinels
 from lunomm.config import RedisAddress, show
 from lunomm.errors import BusError
 from lunomm.market.presence import VenueInfo, place_of
@@ -76,27 +78,32 @@ class Bus:
         self._encoder = msgspec.json.Encoder()
         self._heads: dict[str, tuple[str, bytes]] = {}
         self._decoders: dict[type[Stamped], msgspec.json.Decoder[Any]] = {}
+        self._tls = _tls(address)
+        self._sentinels = Sentinels(address, self._tls, role) if address.sentinels else None
+        self._master: Place | None = None
         self._commands = self._client(Retry(NoBackoff(), 0), "commands")
         self._listening = self._client(Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), -1), "listening")
 
     def _client(self, retry: Retry, part: str) -> aioredis.Redis:
         a = self.address
-        return aioredis.Redis(
-            host=a.host,
-            port=a.port,
-            db=a.db,
-            username=a.username,
-            password=a.password,
-            ssl=a.tls,
-            protocol=3,
-            legacy_responses=False,
-            decode_responses=True,
-            encoding_errors="replace",
-            socket_timeout=None,
-            socket_connect_timeout=2,
-            retry=retry,
-            client_name=f"lunomm-{self.role}-{part}",
-        )
+        shared: dict[str, Any] = {
+            "db": a.db,
+            "username": a.username,
+            "password": a.password,
+            "protocol": 3,
+            "legacy_responses": False,
+            "decode_responses": True,
+            "encoding_errors": "replace",
+            "socket_timeout": None,
+            "retry": retry,
+            "client_name": f"lunomm-{self.role}-{part}",
+            **self._tls,
+        }
+        if self._sentinels is not None:
+            # The Sentinels are asked first: together they must not take longer than a command may.
+            pool = self._sentinels.pool(**shared, socket_connect_timeout=1)
+            return aioredis.Redis.from_pool(pool)
+        return aioredis.Redis(host=a.host, port=a.port, **shared, socket_connect_timeout=2)
 
     async def __aenter__(self) -> Bus:
         return self
@@ -111,6 +118,30 @@ class Bus:
                     await client.aclose()
             except _FAILURES:
                 self.dropped["close:failed"] += 1
+        if self._sentinels is not None:
+            await self._sentinels.aclose()
+
+    async def check_master(self) -> None:
+        """Where Sentinels say who the master is: that what we wrote last went to it. Nothing to do without them.
+
+        After a fail-over every connection is made anew at once, rather than when the old master's silence is noticed.
+
+        Raises:
+            BusError: most of them name none, or another than the one we write to: what was written may be lost.
+        """
+        if self._sentinels is None:
+            return
+        before, self._master = self._master, await self._sentinels.master()
+        if self._master is None:
+            raise BusError(f"Redis at {self.address.url}: most of the Sentinels name no master", code="NO_MASTER")
+        pools = [pool for client in (self._commands, self._listening)
+                 if isinstance(pool := client.connection_pool, SentinelConnectionPool)]  # fmt: skip
+        # A connection in use while another finds the new master goes back to the pool as it is: all are made anew.
+        if before not in (None, self._master) or any(pool.master_address not in (None, self._master) for pool in pools):
+            for pool in pools:
+                await pool.disconnect(inuse_connections=True)
+                pool.master_address = None
+            raise BusError(f"Redis at {self.address.url}: the master is another one now", code="FAIL_OVER")
 
     @property
     def redis(self) -> aioredis.Redis:
@@ -127,7 +158,11 @@ class Bus:
             async with asyncio.timeout(COMMAND_S):
                 return await command
         except _FAILURES as e:
-            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. Check REDIS_HOST and REDIS_PORT") from e
+            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. {self._advice()}") from e
+
+    def _advice(self) -> str:
+        plain = not (self.address.sentinels or self.address.tls or self.address.username)
+        return f"Check {'REDIS_HOST and REDIS_PORT' if plain else 'LUNOMM_REDIS_URL'}"
 
     async def ping(self) -> None:
         await self.call(self._commands.ping())
@@ -393,6 +428,20 @@ async def _incoming(pubsub: Any) -> AsyncIterator[object]:
             raise TimeoutError("the subscription gives nothing, and does not wait")
         if item is not None and item.get("type") == "message":
             yield item.get("data")
+
+
+def _tls(address: RedisAddress) -> dict[str, Any]:
+    """What redis-py is told of TLS: always with the server's name and certificate checked."""
+    if not address.tls:
+        return {}
+    return {
+        "ssl": True,
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+        "ssl_ca_certs": address.ca,
+        "ssl_certfile": address.cert,
+        "ssl_keyfile": address.cert_key,
+    }
 
 
 def _ms(seconds: float | None) -> int | None:

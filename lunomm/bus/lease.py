@@ -22,6 +22,10 @@ from lunomm.errors import InstanceError
 from lunomm.market.presence import LeaseInfo
 
 TTL_MS = 5_000
+SETTLE_S = 8.0
+"""After a fail-over a lease may have been renewed that the new master never heard of. Its holder was sure of it for
+TTL_MS after most Sentinels last named the old master, which a promoted server may be ahead of by about two seconds."""
+
 PROBE_S = 2.6
 """A living holder renews once a second: one that did not within this long is not waited for, its time to live is."""
 
@@ -69,6 +73,8 @@ class Lease:
         if not await self.bus.call(self.bus.redis.eval(_RENEW, 1, self.key, *args)):
             there = await _read(self.bus, self.key)
             raise _refusal(self.key, there)
+        # Only at the server that is the master still: an old one, cut off with us, says yes to everything.
+        await self.bus.check_master()
         self.until_s = asked_s + TTL_MS / 1000
 
     def left_s(self) -> float:
@@ -77,6 +83,22 @@ class Lease:
 
     async def release(self) -> None:
         await self.bus.call(self.bus.redis.eval(_RELEASE, 1, self.key, str(self.info.token)))
+
+
+async def settle(lease: Lease) -> None:
+    """Where Sentinels may have made a server the master that had not heard of the last holder's renewals: wait until
+    that holder can no longer believe in its lease. Elsewhere nothing is waited for.
+
+    Raises:
+        InstanceError: another instance shows itself meanwhile.
+        BusError: Redis does not answer.
+    """
+    if not lease.bus.address.sentinels:
+        return
+    end = time.monotonic() + SETTLE_S
+    while time.monotonic() < end:
+        await asyncio.sleep(min(1.0, SETTLE_S))
+        await lease.renew()
 
 
 async def acquire(bus: Bus, piece: str, of: str) -> Lease:

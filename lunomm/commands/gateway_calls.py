@@ -187,6 +187,8 @@ class Calls:
             BusError: that cannot be known now.
         """
         mine = self._piece.venue
+        if self._piece.bus.address.sentinels and self._piece.lease_left_s() <= 0:
+            raise BusError("our lease has run out: most of the Sentinels do not confirm the Redis we write to")
         there = await peek(self._piece.bus, pair)
         if there is None or mine is None:
             raise BusError(f"VENUE::{pair} is not on Redis: not sent")

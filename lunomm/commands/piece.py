@@ -27,7 +27,7 @@ from lunomm.bus import embedded
 from lunomm.bus.channels import HEALTH, health_key
 from lunomm.bus.client import Bus
 from lunomm.bus.clock import Clock
-from lunomm.bus.lease import Lease, acquire
+from lunomm.bus.lease import Lease, acquire, settle
 from lunomm.bus.process import is_running, state_folder, user
 from lunomm.bus.venue import VenueInfo, VenueReplaced, claim, peek, refresh, release, this_host
 from lunomm.commands import venue_finder
@@ -172,7 +172,10 @@ class Piece:
             InstanceError: another instance holds one.
         """
         for name in of:
-            self._leases.append(await acquire(self.bus, piece or self.name, name))
+            lease = await acquire(self.bus, piece or self.name, name)
+            self._leases.append(lease)
+            if self.name == "gateway":
+                await settle(lease)
         self.announced = True
         await self.beat_once()
 
@@ -216,6 +219,8 @@ class Piece:
             await self.bus.put(HEALTH, health, name=health_key(self.name, pair))
         for lease in self._leases:
             await lease.renew()
+        if not self._leases:
+            await self.bus.check_master()
 
     async def _keep_venue(self, pair: str) -> None:
         """Keep the claim; a piece without a venue, or one that only follows, takes the one that is there."""

@@ -111,7 +111,7 @@ async def _comes_later(address: RedisAddress, error: BusError) -> bool:
     Raises:
         BusError: something does, and it is not a Redis.
     """
-    if address.tls:
+    if address.tls or address.sentinels:
         return False
     found = await embedded.probe(address.host or "127.0.0.1", address.port)
     if found == "other":

@@ -135,6 +135,23 @@ def test_for_must_be_a_time(seconds: float) -> None:
         ({"REDIS_HOST": "h", "REDIS_PORT": "7"}, RedisAddress("h", 7)),
         ({"REDIS_HOST": "h", "LUNOMM_REDIS_URL": "redis://other:8/2"}, RedisAddress("other", 8, 2)),
         (
+            {"LUNOMM_REDIS_URL": "redis+sentinel://me:p%40ss@a:1,b,[::1]:3/main.1/2?sentinel_password=s"},
+            RedisAddress(
+                "a",
+                1,
+                2,
+                "me",
+                "p@ss",
+                sentinels=(("a", 1), ("b", 26379), ("::1", 3)),
+                service="main.1",
+                sentinel_password="s",
+            ),
+        ),
+        (
+            {"LUNOMM_REDIS_URL": "rediss+sentinel://a/main"},
+            RedisAddress("a", 26379, tls=True, sentinels=(("a", 26379),), service="main"),
+        ),
+        (
             {"LUNOMM_REDIS_URL": "rediss://me:p%40ss@r.example"},
             RedisAddress("r.example", 6379, username="me", password="p@ss", tls=True),
         ),
@@ -156,6 +173,15 @@ def test_redis_address(env: dict[str, str], address: RedisAddress) -> None:
         {"LUNOMM_REDIS_URL": "redis://:hunter2@h:99999"},
         {"LUNOMM_REDIS_URL": "redis://:hunter2@h:0"},
         {"LUNOMM_REDIS_URL": "redis://:hunter2@h/x"},
+        {"LUNOMM_REDIS_URL": "redis+sentinel://:hunter2@h:1"},
+        {"LUNOMM_REDIS_URL": "redis+sentinel://:hunter2@h:1,/main"},
+        {"LUNOMM_REDIS_URL": "redis+sentinel://:hunter2@h:1,h:1/main"},
+        {"LUNOMM_REDIS_URL": "redis+sentinel://:hunter2@h:1,i:99999/main"},
+        {"LUNOMM_REDIS_URL": "redis+sentinel://:hunter2@h:1/main/x"},
+        {"LUNOMM_REDIS_URL": "redis+sentinel://h:1/main?password=hunter2"},
+        {"LUNOMM_REDIS_URL": "rediss://:hunter2@h", "LUNOMM_REDIS_CA": "/nowhere/ca.crt"},
+        {"LUNOMM_REDIS_URL": "redis://:hunter2@h", "LUNOMM_REDIS_CA": "/etc/hostname"},
+        {"LUNOMM_REDIS_URL": "rediss://:hunter2@h", "LUNOMM_REDIS_CERT": "/etc/hostname"},
     ],
 )
 def test_bad_redis_addresses_never_echo_a_password(env: dict[str, str]) -> None:
