@@ -170,3 +170,22 @@ def _control(
     data = asyncio.run(run(common, chosen, verb, changes, reason=reason))
     if json and data is not None:
         put_line(envelope(verb, data))
+
+
+@app.command(rich_help_panel=RUNNING)
+def watch(
+    pairs: o.Pairs = None,
+    metrics_port: o.MetricsPort = None,
+    json: o.Json = False,
+    for_s: o.For = None,
+    debug: o.Debug = False,
+) -> None:
+    """Tells of trouble: a line for each alarm, a webhook (LUNOMM_WEBHOOK_URL), metrics. Reads Redis only."""
+    import asyncio
+
+    env = c.environment()
+    options = c.WatchOptions(metrics_port=metrics_port, webhook=c.read_webhook(env))
+    common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
+    from lunomm.commands.watch import run
+
+    asyncio.run(run(common, c.parse_pairs(pairs, env) if pairs else (), options))

@@ -134,6 +134,7 @@ Switches = Annotated[list[str] | None, _text("--behaviour", "an open question; `
 Accounts = Annotated[list[str] | None, _text("--account", "another key: [OWNER/]KEY:SECRET[:PERMS]", WORLD, "KEY")]
 Port = Annotated[int | None, _whole("--port", "default: 8377, or a free one where that is taken", WORLD)]
 Publish = Annotated[bool, _flag("--publish", "send a tape's ticks to the bus, as venue `tape`")]
+MetricsPort = Annotated[int | None, _whole("--metrics-port", "serve Prometheus metrics on this port of 127.0.0.1")]
 Once = Annotated[bool, _flag("--once", "print once, even in a terminal")]
 Watch = Annotated[bool, _flag("--watch", "keep calibrating")]
 Top = Annotated[int | None, _whole("--top", "ranked markets to show [default: 20; --json: all]")]

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from lunomm.dotenv_file import exposed, read_dotenv
 from lunomm.errors import ConfigError, UsageError
@@ -30,6 +31,7 @@ from lunomm.options import (
     QuoteOptions,
     SimulateOptions,
     UpOptions,
+    WatchOptions,
     show,
 )
 from lunomm.redis_address import BUS_KEY, TLS_FILES, RedisAddress, is_this_machine, read_redis
@@ -47,6 +49,7 @@ __all__ = [
     "RedisAddress",
     "SimulateOptions",
     "UpOptions",
+    "WatchOptions",
     "child_environment",
     "environment",
     "exposed",
@@ -58,6 +61,7 @@ __all__ = [
     "read_dotenv",
     "read_emergency",
     "read_redis",
+    "read_webhook",
     "require_bus_key",
     "require_live",
     "require_mode_of",
@@ -79,7 +83,9 @@ ARGUMENTS_ONLY = "LUNOMM_ARGUMENTS_ONLY"
 _SERVICES = ("LUNOMM_REDIS_URL", "LUNOMM_REDIS_SERVER", "LUNOMM_STATE_DIR", *TLS_FILES.values())
 """LUNOMM_* names that are addresses and folders rather than options: they hold for children too."""
 
-VARIABLES = (*_SERVICES, BUS_KEY, "LUNOMM_PAIR", SUPERVISED, ARGUMENTS_ONLY)
+WEBHOOK = "LUNOMM_WEBHOOK_URL"
+
+VARIABLES = (*_SERVICES, BUS_KEY, WEBHOOK, "LUNOMM_PAIR", SUPERVISED, ARGUMENTS_ONLY)
 """LUNOMM_* names that are no option's."""
 
 _FROM_DOTENV: Final[set[str]] = set()
@@ -313,6 +319,25 @@ def read_key(env: Mapping[str, str]) -> ApiKey | None:
     """The user's key, or None when either half is absent."""
     key_id, secret = env.get("LUNO_KEY_ID"), env.get("LUNO_KEY_SECRET")
     return ApiKey(key_id, secret) if key_id and secret else None
+
+
+def read_webhook(env: Mapping[str, str]) -> str | None:
+    """Where ``lunomm watch`` posts its alarms. Whoever knows the URL can write there: it is never repeated.
+
+    Raises:
+        ConfigError: neither https nor http on this machine.
+    """
+    url = env.get(WEBHOOK)
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if host and (parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host))):
+        return url
+    raise ConfigError(f"{WEBHOOK}: not such an address. Write https://..., or http:// of this machine")
 
 
 def read_guardian_key(env: Mapping[str, str]) -> ApiKey | None:

@@ -383,6 +383,18 @@ class UpOptions:
         ExchangeOptions(seed=self.seed, tape=self.tape, speed=self.speed, fee_tier=self.fee_tier)
 
 
+@dataclass(frozen=True)
+class WatchOptions:
+    """metrics_port: on loopback, None = no endpoint. webhook: where alarms are posted, None = nowhere; a secret."""
+
+    metrics_port: int | None = None
+    webhook: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.metrics_port is not None and not 1 <= self.metrics_port <= 65535:
+            raise UsageError(f"--metrics-port: {self.metrics_port}: not a port. Give a number from 1 to 65535")
+
+
 def _check_tape(path: Path | None) -> None:
     if path is not None and not path.is_file():
         reason = "is a folder" if path.is_dir() else "no such file"

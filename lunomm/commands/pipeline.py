@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from lunomm.bus.census import census
 from lunomm.bus.channels import ACCOUNT, FILLS, HALT, HEALTH, LOB, ORDERS, PARAMS, QUOTES, RULES, Channel, health_key
@@ -26,6 +26,8 @@ from lunomm.quoting.inputs import Account
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.views.pipeline import PairView, PieceView, PipelineView
 
+T = TypeVar("T")
+
 PIECES = ("book", "calibrate", "quote", "gateway")
 """What a whole pipeline has; shown as not running when there is no heartbeat."""
 
@@ -35,17 +37,42 @@ KEYS: tuple[Channel[Any], ...] = (LOB, RULES, QUOTES, ACCOUNT, PARAMS, HALT)
 FILLS_SHOWN = 10
 MIDS_KEPT = 600
 ASK_S = 0.12
+TURN_S = 0.01
 ASK_EVERY_NS = 5_000_000_000
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of ``work``, waited for so long as ``seconds`` take a machine that is not busy.
+
+    Counted in short sleeps: where this process gets its turns late, so do those it waits for, and a wall clock would
+    call them dead.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        for _ in range(max(round(seconds / TURN_S), 1)):
+            done, _ = await asyncio.wait((task,), timeout=TURN_S)
+            if done:
+                return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+    raise TimeoutError
 
 
 class PipelineReader:
     """Reads the bus into :class:`PipelineView`; keeps only what ages and the mid's path need.
 
-    pairs: what to show; empty = whatever is found on this Redis.
+    pairs: what to show; empty = whatever is found on this Redis. keep: a pair once found stays, though nothing of it
+    is left: whoever watches must miss it.
     """
 
-    def __init__(self, bus: Bus, pairs: Sequence[str] = ()) -> None:
+    def __init__(self, bus: Bus, pairs: Sequence[str] = (), *, keep: bool = False) -> None:
         self._bus = bus
+        self._kept: set[str] | None = set() if keep else None
         self._wanted = tuple(pairs)
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}
         self._mids: dict[str, deque[float | None]] = {}
@@ -61,6 +88,9 @@ class PipelineReader:
         """
         known = await census(self._bus)
         pairs = self._wanted or known.pairs
+        if self._kept is not None:
+            self._kept.update(pairs)
+            pairs = tuple(sorted(self._kept))
         problems: list[str] = []
         venue: VenueInfo | None = None
         for pair in pairs:
@@ -177,8 +207,7 @@ class PipelineReader:
         if self._asked is not None and self._asked[0] == venue.url and now_ns - self._asked[1] < ASK_EVERY_NS:
             return self._asked[2]
         try:
-            async with asyncio.timeout(ASK_S):
-                alive = await venue_finder.ask(venue.url) is not None
+            alive = await within(ASK_S, venue_finder.ask(venue.url)) is not None
         except TimeoutError:
             alive = False
         self._asked = (venue.url, now_ns, alive)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lunomm.bus import embedded
 from lunomm.bus.client import Bus
-from lunomm.commands.pipeline import PipelineReader
+from lunomm.commands.pipeline import PipelineReader, within
 from lunomm.commands.present import Presenter, is_screen, put_line
 from lunomm.config import Common, RedisAddress
 from lunomm.errors import BusError
@@ -67,19 +67,23 @@ async def _first(address: RedisAddress, bus: Bus, reader: PipelineReader, *, bri
     try:
         if brief:
             await _connects(address)
-        async with asyncio.timeout(patience_s(address) if brief else None):
-            try:
-                await bus.ping()
-                return await reader.read()
-            except BusError as error:
-                if not await _comes_later(address, error) or not live:
-                    raise
-                return reader.last
+        look = _look(address, bus, reader, live=live)
+        return await (within(patience_s(address), look) if brief else look)
     except TimeoutError as error:
         raise BusError(
             f"Redis at {address.url}: no answer within {patience_s(address):g} s: it hangs, or is very busy. "
             "Check REDIS_HOST and REDIS_PORT"
         ) from error
+
+
+async def _look(address: RedisAddress, bus: Bus, reader: PipelineReader, *, live: bool) -> PipelineView:
+    try:
+        await bus.ping()
+        return await reader.read()
+    except BusError as error:
+        if not await _comes_later(address, error) or not live:
+            raise
+        return reader.last
 
 
 def patience_s(address: RedisAddress) -> float:

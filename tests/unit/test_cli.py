@@ -316,6 +316,7 @@ def test_every_setting_is_explained() -> None:
     }
     services = {"LUNO_KEY_ID", "LUNO_KEY_SECRET", "REDIS_HOST", "REDIS_PORT", "LUNOMM_REDIS_URL", "LUNOMM_STATE_DIR"}
     services |= {"LUNO_GUARDIAN_KEY_ID", "LUNO_GUARDIAN_KEY_SECRET", "LUNOMM_BUS_KEY"}
+    services |= {"LUNOMM_WEBHOOK_URL"}
     services |= {"LUNOMM_REDIS_CA", "LUNOMM_REDIS_CERT", "LUNOMM_REDIS_CERT_KEY"}
     assert named == options | services | {"LUNOMM_REDIS_SERVER", "LUNOMM_PAIR"}
     assert len(options) > 30

@@ -1,0 +1,113 @@
+"""``lunomm watch`` on a real Redis, with a real webhook and a real scrape: a gateway halts, dies, Redis goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from test_gateway_command import PAIR, desk, gateway, process, until
+
+from lunomm.commands import webhook
+from lunomm.commands.webhook import Webhook
+from lunomm.journal.glance import glances
+from lunomm.journal.request import FileRequest, write_request
+
+
+class Inbox:
+    """Takes what is posted. answers: status codes, the last one for ever."""
+
+    def __init__(self, *answers: int) -> None:
+        self.answers = list(answers)
+        self.got: list[dict[str, str]] = []
+        self.url = ""
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = next(
+            int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
+        )
+        body = json.loads(await reader.readexactly(length))
+        status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if status == 200:
+            self.got.append(body)
+        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def inbox(*answers: int) -> AsyncIterator[Inbox]:
+    one = Inbox(*answers)
+    server = await asyncio.start_server(one.take, "127.0.0.1", 0)
+    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook/very-secret-token"
+    try:
+        yield one
+    finally:
+        server.close()
+
+
+async def test_a_halt_and_a_death_reach_lines_webhook_and_metrics(redis_server, state_dir: Path, free_port: int):
+    pytest.importorskip("prometheus_client", reason="the endpoint needs prometheus-client")
+    metrics = f"http://127.0.0.1:{free_port}/metrics"
+
+    async def scrape() -> str:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(metrics)).text
+
+    async with desk(state_dir, redis_server.address) as here, inbox(503, 200) as box, gateway(here) as one:
+        ids = await here.quote_around()
+        await until(lambda: here.has(*ids), "both orders")
+        extra = {"LUNOMM_WEBHOOK_URL": box.url, "LUNOMM_METRICS_PORT": str(free_port)}
+        async with process(state_dir, "watch", "--json", **extra) as watch:
+            assert watch.stdout is not None and watch.stderr is not None
+            assert b"watching" in await asyncio.wait_for(watch.stderr.readline(), 20)
+
+            async def shows(text: str) -> bool:
+                return text in await scrape()
+
+            await until(lambda: shows(f'lunomm_piece_up{{pair="{PAIR}",piece="gateway"}} 1.0'), "the gateway's heart")
+            (seen,) = glances(state_dir)
+            write_request(seen.path, FileRequest(request_id="h1", verb="halt", who="ann@host", reason="enough"))
+            raised = json.loads(await asyncio.wait_for(watch.stdout.readline(), 20))["data"]
+            while raised["kind"] != "HALTED":
+                raised = json.loads(await asyncio.wait_for(watch.stdout.readline(), 20))["data"]
+            assert (raised["event"], raised["pair"]) == ("raised", PAIR)
+            assert "enough" in raised["text"] and "lunomm resume" in raised["text"]
+            await until(lambda: any(got["kind"] == "HALTED" for got in box.got), "the webhook, after a 503")
+            await until(lambda: shows('lunomm_alarm{kind="HALTED"} 1.0'), "the metric")
+            one.kill()
+            await one.wait()
+            while raised["kind"] != "PIECE":
+                raised = json.loads(await asyncio.wait_for(watch.stdout.readline(), 20))["data"]
+            assert raised["piece"] == "gateway"
+            watch.terminate()
+            assert await asyncio.wait_for(watch.wait(), 20) == 0
+            assert b"very-secret-token" not in await watch.stderr.read() + await watch.stdout.read()
+
+
+async def test_what_cannot_be_delivered_is_said_without_the_address(capsys, monkeypatch, free_port: int):
+    monkeypatch.setattr(webhook, "PAUSES_S", (0.0, 0.0, 0.0))
+    url = f"http://127.0.0.1:{free_port}/very-secret-token"
+    async with Webhook(url) as hook:
+        hook.tell({"kind": "HALTED"}, "HALTED raised")
+    async with inbox(404) as box, Webhook(box.url) as hook:
+        hook.tell({"kind": "BOOK"}, "BOOK raised")
+    said = capsys.readouterr().err
+    assert "HALTED was not delivered: ConnectError" in said
+    assert "BOOK was not delivered: HTTP 404" in said
+    assert "very-secret-token" not in said
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/hook", "ftp://a.example/x", "https:///hook", "no-hook", "http://[::1"]
+)
+async def test_an_address_that_is_none_is_exit_3_and_is_not_repeated(state_dir: Path, url: str):
+    async with process(state_dir, "watch", LUNOMM_WEBHOOK_URL=url) as one:
+        _, err = await one.communicate()
+    assert one.returncode == 3
+    assert b"LUNOMM_WEBHOOK_URL" in err and url.encode() not in err
