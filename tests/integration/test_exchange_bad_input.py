@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -242,16 +243,16 @@ async def test_no_credentials_at_all_is_said_and_closed() -> None:
         await _closed(socket, 1000)
 
 
-@pytest.mark.parametrize("said", ['""', "", "1", "[]", '{"a":', "\x00", b"\xff", "x" * 60_000])
-async def test_what_a_client_says_after_its_credentials_is_ignored(
-    said: str | bytes, capfd: pytest.CaptureFixture[str]
-) -> None:
-    async with market() as (place, clock), place.stream() as socket:
-        await socket.send(LOG_IN)
-        await received(socket)
-        await socket.send(said)
+async def test_what_a_client_says_after_its_credentials_is_ignored(capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[str | bytes] = ['""', "", "1", "[]", '{"a":', "\x00", b"\xff", "x" * 60_000]
+    async with market() as (place, clock), AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(place.stream()) for _ in said]
+        for socket, words in zip(sockets, said, strict=True):
+            await socket.send(LOG_IN)
+            await received(socket)
+            await socket.send(words)
         clock.forward(5)
-        await received(socket, 3)
+        await asyncio.gather(*(received(socket, 3) for socket in sockets))
     assert capfd.readouterr().err == ""
 
 

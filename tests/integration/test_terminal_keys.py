@@ -103,7 +103,8 @@ def test_the_settings_are_back_after(tty: Tty, how: str) -> None:
         tty.child.send_signal(getattr(signal, how))
     code = tty.ended()
     assert code == {"SIGTERM": 0, "an error": 1, "SIGQUIT": -signal.SIGQUIT}[how]
-    assert tty.settings() == tty.before and "\x1b[?2004l" in tty.text
+    assert tty.settings() == tty.before
+    tty.sees("\x1b[?2004l")
 
 
 def test_a_stop_gives_the_terminal_back_and_going_on_takes_it_again(tty: Tty) -> None:
