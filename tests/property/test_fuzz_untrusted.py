@@ -85,8 +85,9 @@ def test_market_frames() -> None:
         try:
             book.apply(good)
         except BookError as error:
-            # A believed frame had a trade number far ahead: the numbers behind it are of the past. A resync.
-            assert error.code == "DUPLICATE_TRADE"
+            # A believed frame had a trade number far ahead: the numbers behind it are of the past. Or one had a price
+            # with twenty zeros behind the point, and the source's product of it is longer than any number. A resync.
+            assert error.code == "DUPLICATE_TRADE" or "not a plain decimal number" in str(error)
             book, naive = fresh()
         else:
             naive.apply(legal)
