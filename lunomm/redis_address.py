@@ -57,6 +57,12 @@ class RedisAddress:
         return f"{self.host}:{self.port}{database}"
 
     @property
+    def advice(self) -> str:
+        """What to look at when nothing answers there."""
+        plain = not (self.sentinels or self.tls or self.username)
+        return f"Check {'REDIS_HOST and REDIS_PORT' if plain else 'LUNOMM_REDIS_URL'}"
+
+    @property
     def local(self) -> bool:
         """Whether it names this machine. Sentinels may make any machine the master."""
         return not self.sentinels and is_this_machine(self.host)

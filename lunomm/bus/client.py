@@ -158,11 +158,7 @@ class Bus:
             async with asyncio.timeout(COMMAND_S):
                 return await command
         except _FAILURES as e:
-            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. {self._advice()}") from e
-
-    def _advice(self) -> str:
-        plain = not (self.address.sentinels or self.address.tls or self.address.username)
-        return f"Check {'REDIS_HOST and REDIS_PORT' if plain else 'LUNOMM_REDIS_URL'}"
+            raise BusError(f"Redis at {self.address.url}: {_reason(e)}. {self.address.advice}") from e
 
     async def ping(self) -> None:
         await self.call(self._commands.ping())

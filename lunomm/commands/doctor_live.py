@@ -9,7 +9,6 @@ made, with the account's balances, fees and the latency just measured). No Redis
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from lunomm.commands.feed import Feed, Venue, new_rest, watch_rules
 from lunomm.commands.present import envelope, progress_bar, put_line, put_screen, say
 from lunomm.commands.record import RecordingStopped
 from lunomm.commands.recording import begin, end
+from lunomm.commands.signals import ending
 from lunomm.config import BookOptions, Common
 from lunomm.errors import MarketDataError, UsageError
 from lunomm.luno.hosts import endpoint
@@ -119,16 +119,8 @@ async def record(common: Common, rules: PairRules, for_s: float, into: Path) -> 
     options = BookOptions(record=into, audit_s=AUDIT_S)
     before = set(_tapes(into, rules.pair))
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    held = [signal.SIGINT, signal.SIGTERM]
-    for number in held:
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except (NotImplementedError, RuntimeError, ValueError):
-            held = []  # Windows, or not the main thread: the default handling stays
-            break
     began = time.monotonic()
-    try:
+    with ending(stop):
         async with new_rest(place, common.key) as rest:
             feed = Feed(rules, options, Venue(place, common.key, rest, Clock(), venue_info.title))
             await begin(feed, venue_info, options, 1)
@@ -137,9 +129,6 @@ async def record(common: Common, rules: PairRules, for_s: float, into: Path) -> 
                 await _follow(common, feed, taken, stop, for_s)
             finally:
                 await end(feed)
-    finally:
-        for number in held:
-            loop.remove_signal_handler(number)
     made = [path for path in _tapes(into, rules.pair) if path not in before]
     return Recorded(
         rules=rules,

@@ -46,9 +46,7 @@ async def redis_facts(address: RedisAddress, pair: str, env: Mapping[str, str]) 
             async with asyncio.timeout(LONGEST_S), Bus(address, "doctor") as bus:
                 facts |= await _asked(bus, pair)
         except TimeoutError:
-            facts["error"] = (
-                f"Redis at {address.url}: no answer within {LONGEST_S:g} s. Check REDIS_HOST and REDIS_PORT"
-            )
+            facts["error"] = f"Redis at {address.url}: no answer within {LONGEST_S:g} s. {address.advice}"
         except BusError as error:
             facts["error"] = str(error)
     return RedisFacts(found=found, **facts)

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from lunomm.bus.clock import Clock
 from lunomm.bus.process import is_running, state_folder, write_whole
 from lunomm.commands.exchange_watch import Watch
 from lunomm.commands.present import Presenter, say
+from lunomm.commands.signals import ending
 from lunomm.commands.venue_finder import FILES, WORDS, ask, noted_exchange
 from lunomm.config import Common, ExchangeOptions
 from lunomm.errors import InstanceError, LunommError, UsageError
@@ -45,6 +47,7 @@ USUAL_PORTS = {"sim": 8377, "paper": 8378}
 _NEVER_S = 86_400.0
 """Longer than any exchange takes to open its doors."""
 
+HANG_UP = (signal.SIGHUP,) if sys.platform != "win32" else ()
 PARENT_S = 1.0
 
 
@@ -95,7 +98,8 @@ async def _serve(
     )
     watch = Watch(exchange, server, options, url, run_id)
     stop, started = asyncio.Event(), asyncio.Event()
-    held = _hold_signals(stop)
+    held = ExitStack()
+    held.enter_context(ending(stop, *HANG_UP))
     note = folder / FILES[options.mode]
     presenter = Presenter("exchange", common.json, watch.screen, watch.line, watch.data)
     tasks: list[asyncio.Task[Any]] = [
@@ -124,8 +128,7 @@ async def _serve(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for number in held:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        held.close()
         presenter.finish()
     return watch.data()
 
@@ -269,15 +272,3 @@ async def _until(stop: asyncio.Event, common: Common) -> None:
             break
         await asyncio.sleep(PARENT_S if end is None else min(PARENT_S, max(0.01, end - time.monotonic())))
     stop.set()
-
-
-def _hold_signals(stop: asyncio.Event) -> list[signal.Signals]:
-    loop = asyncio.get_running_loop()
-    held: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ())):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except (NotImplementedError, RuntimeError, ValueError):
-            break  # Windows, or not the main thread: the default handling stays
-        held.append(number)
-    return held

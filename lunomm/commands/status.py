@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from lunomm.bus import embedded
 from lunomm.bus.client import Bus
 from lunomm.commands.pipeline import PipelineReader, within
 from lunomm.commands.present import Presenter, is_screen, put_line
+from lunomm.commands.signals import ending
 from lunomm.config import Common, RedisAddress
 from lunomm.errors import BusError
 from lunomm.redis_address import is_this_machine
@@ -72,7 +73,7 @@ async def _first(address: RedisAddress, bus: Bus, reader: PipelineReader, *, bri
     except TimeoutError as error:
         raise BusError(
             f"Redis at {address.url}: no answer within {patience_s(address):g} s: it hangs, or is very busy. "
-            "Check REDIS_HOST and REDIS_PORT"
+            + address.advice
         ) from error
 
 
@@ -101,9 +102,7 @@ async def _connects(address: RedisAddress) -> None:
         async with asyncio.timeout(ONCE_S):
             _, writer = await asyncio.open_connection(address.host or "127.0.0.1", address.port)
     except TimeoutError as error:
-        raise BusError(
-            f"Redis at {address.url}: no connection within {ONCE_S:g} s. Check REDIS_HOST and REDIS_PORT"
-        ) from error
+        raise BusError(f"Redis at {address.url}: no connection within {ONCE_S:g} s. {address.advice}") from error
     except OSError:
         return
     writer.close()
@@ -151,14 +150,8 @@ async def _live(common: Common, reader: PipelineReader) -> None:
     """Refresh and draw until Ctrl-C, SIGTERM or ``--for``; a Redis that dies meanwhile is said on the screen."""
     stop = asyncio.Event()
     shown = [reader.last if reader.last.venue else waiting(common.redis)]
-    loop = asyncio.get_running_loop()
-    held = [signal.SIGINT, signal.SIGTERM]
-    for number in held:
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except (NotImplementedError, RuntimeError, ValueError):
-            held = []
-            break
+    held = ExitStack()
+    held.enter_context(ending(stop))
     presenter = Presenter(
         "status",
         common.json,
@@ -182,8 +175,7 @@ async def _live(common: Common, reader: PipelineReader) -> None:
                 continue
     finally:
         stop.set()
-        for number in held:
-            loop.remove_signal_handler(number)
+        held.close()
         screen.cancel()
         await asyncio.wait([screen])
         presenter.finish()

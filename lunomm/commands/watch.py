@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,6 +19,7 @@ import msgspec
 from lunomm.bus.client import Bus
 from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.present import envelope, put_line, say
+from lunomm.commands.signals import ending
 from lunomm.commands.webhook import Webhook
 from lunomm.config import Common, WatchOptions
 from lunomm.errors import BusError, ConfigError, InstanceError
@@ -39,14 +39,11 @@ async def run(common: Common, pairs: Sequence[str], options: WatchOptions) -> No
         ConfigError: a metrics port without prometheus-client. InstanceError: the port is taken.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     end = None if common.for_s is None else time.monotonic() + common.for_s
     newest: list[Sample] = []
     alarms = Alarms()
     async with Bus(common.redis, "watch") as bus, Webhook(options.webhook) as hook:
-        with _endpoint(options.metrics_port, lambda: newest):
+        with ending(stop), _endpoint(options.metrics_port, lambda: newest):
             reader = PipelineReader(bus, pairs, keep=True)
             say("watching" + (f"; metrics on http://127.0.0.1:{options.metrics_port}" if options.metrics_port else ""))
             while not stop.is_set() and (end is None or time.monotonic() < end):

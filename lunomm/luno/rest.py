@@ -9,6 +9,7 @@ cancels the task must look the order up.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from decimal import Decimal
 from types import TracebackType
 from typing import Self
@@ -191,15 +192,9 @@ class LunoRest:
         """Whether the key may send money; None when that cannot be told. Asks for the check of an address in a currency
         that does not exist: it moves nothing, and only a key without the permission is refused for it."""
         form: Params = {"currency": "NONE", "address": "none"}
-        try:
-            await self._http.post("/api/1/address/validate", wire.StopOrderReply, form, PLACE, patience_s=1.0)
-        except CredentialsError as error:
-            return False if NO_PERMISSION in str(error) else None
-        except OrderRejected:
-            return True
-        except ExchangeError:
-            return None
-        return True
+        return await _permitted(
+            self._http.post("/api/1/address/validate", wire.StopOrderReply, form, PLACE, patience_s=1.0)
+        )
 
     async def may_see_withdrawals(self) -> bool | None:
         """Whether the key may list withdrawals, as presets that can withdraw may; None when that cannot be told."""
@@ -214,15 +209,7 @@ class LunoRest:
     async def may_trade(self) -> bool | None:
         """Whether the key may create and cancel orders; None when that cannot be told. Asks to cancel an order that
         does not exist: it changes nothing, and only a key without the permission is refused for it."""
-        try:
-            await self.stop_order(NO_SUCH_ORDER)
-        except CredentialsError as error:
-            return False if NO_PERMISSION in str(error) else None
-        except OrderRejected:
-            return True
-        except ExchangeError:
-            return None
-        return True
+        return await _permitted(self.stop_order(NO_SUCH_ORDER))
 
     # --- writes ----------------------------------------------------------------------------------------------------
 
@@ -304,3 +291,16 @@ class LunoRest:
     def skew(self) -> Skew | None:
         """Luno's clock against this machine's, from the last answer that no cache had a part in."""
         return self._http.skew
+
+
+async def _permitted(call: Awaitable[object]) -> bool | None:
+    """Whether the key may make a call that can do nothing: it is refused for the permission, or for what it says."""
+    try:
+        await call
+    except CredentialsError as error:
+        return False if NO_PERMISSION in str(error) else None
+    except OrderRejected:
+        return True
+    except ExchangeError:
+        return None
+    return True

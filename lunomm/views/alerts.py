@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from lunomm.views.pipeline import PIECE_STALE_MS, PairView, PipelineView, sound_view
+from lunomm.views.pipeline import PairView, PipelineView, sound_view
 from lunomm.views.text import safe
 
 KINDS = {
@@ -77,7 +77,7 @@ def troubles(view: PipelineView, seen: Collection[tuple[str, str]]) -> tuple[Tro
         if piece.health is None:
             if (piece.piece, piece.pair) in seen:
                 found.append(Trouble("PIECE", safe(piece.pair, 20), name, f"{name} is gone. See lunomm status"))
-        elif piece.age_ms is None or piece.age_ms > PIECE_STALE_MS:
+        elif not piece.beats:
             late = "" if piece.age_ms is None else f" for {piece.age_ms / 1000:.0f} s"
             found.append(Trouble("PIECE", safe(piece.pair, 20), name, f"{name} is silent{late}. See lunomm status"))
         elif piece.health.state == "OK" and piece.health.counters.get("user_stream") == "down":
@@ -87,9 +87,8 @@ def troubles(view: PipelineView, seen: Collection[tuple[str, str]]) -> tuple[Tro
 
 def _pair(view: PairView, had_book: bool) -> list[Trouble]:
     name, account, found = safe(view.pair, 20), view.account, []
-    cause = view.halt.cause if view.halt is not None else account.halted if account is not None else None
-    if cause is not None:
-        text = f"{safe(cause, LONGEST)}. Look why, then: lunomm resume"
+    if view.halted is not None:
+        text = f"{safe(view.halted, LONGEST)}. Look why, then: lunomm resume"
         found.append(Trouble("HALTED", name, "gateway", text))
     if view.tick is not None and view.tick.state != "OK":
         why = f" ({safe(view.tick.reason, LONGEST)})" if view.tick.reason else ""

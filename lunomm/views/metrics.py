@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lunomm.views.alerts import KINDS, Trouble
-from lunomm.views.pipeline import PIECE_STALE_MS, PairView, PipelineView, sound_view
+from lunomm.views.pipeline import PairView, PipelineView, sound_view
 from lunomm.views.text import safe
 
 METRICS = {
@@ -52,8 +52,7 @@ def samples(view: PipelineView, raised: Iterable[Trouble], *, redis_up: bool) ->
     view = sound_view(view)
     for piece in view.pieces:
         labels = {"piece": safe(piece.piece, 20), "pair": safe(piece.pair, 20)}
-        alive = piece.health is not None and piece.age_ms is not None and piece.age_ms <= PIECE_STALE_MS
-        found.append(Sample("lunomm_piece_up", labels, float(alive)))
+        found.append(Sample("lunomm_piece_up", labels, float(piece.beats)))
         if piece.health is not None and piece.age_ms is not None:
             found.append(Sample("lunomm_piece_lag_seconds", labels, piece.age_ms / 1000))
     for pair in view.pairs:
@@ -64,8 +63,7 @@ def samples(view: PipelineView, raised: Iterable[Trouble], *, redis_up: bool) ->
 def _pair(view: PairView) -> Iterator[Sample]:
     labels = {"pair": safe(view.pair, 20)}
     tick, account, quotes = view.tick, view.account, view.quotes
-    halted = view.halt is not None or (account is not None and account.halted is not None)
-    yield Sample("lunomm_halted", labels, float(halted))
+    yield Sample("lunomm_halted", labels, float(view.halted is not None))
     if tick is not None:
         yield Sample("lunomm_book_ok", labels, float(tick.state == "OK"))
         if view.tick_age_ms is not None:

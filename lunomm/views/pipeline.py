@@ -34,6 +34,11 @@ class PieceView:
     health: Health | None = None
     age_ms: float | None = None
 
+    @property
+    def beats(self) -> bool:
+        """Whether its heart was heard lately."""
+        return self.health is not None and self.age_ms is not None and self.age_ms <= PIECE_STALE_MS
+
 
 @dataclass(frozen=True, slots=True)
 class PairView:
@@ -53,6 +58,11 @@ class PairView:
     params_age_ms: float | None = None
     halt: HaltMark | None = None
     mids: tuple[float | None, ...] = ()
+
+    @property
+    def halted(self) -> str | None:
+        """Why its gateway is halted, by the mark on Redis or the account's own word; None: it is not."""
+        return self.halt.cause if self.halt is not None else None if self.account is None else self.account.halted
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ def piece_state(piece: PieceView) -> tuple[str, str]:
     health = piece.health
     if health is None:
         return "not running", palette.MUTED
-    if piece.age_ms is None or piece.age_ms > PIECE_STALE_MS:
+    if not piece.beats:
         return "SILENT", palette.BAD
     word = safe(health.state, 20) or UNKNOWN
     return word, palette.GOOD if word == "OK" else palette.WARN

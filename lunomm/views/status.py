@@ -67,12 +67,7 @@ def _nothing_yet(view: PipelineView) -> str:
 
 def _without_gateway(view: PipelineView, pair: PairView) -> bool:
     """Whether this pair's gateway is known not to run. Nothing is known where no heartbeats were looked for."""
-    return any(
-        piece.piece == "gateway"
-        and piece.pair == pair.pair
-        and (piece.health is None or piece.age_ms is None or piece.age_ms > PIECE_STALE_MS)
-        for piece in view.pieces
-    )
+    return any(piece.piece == "gateway" and piece.pair == pair.pair and not piece.beats for piece in view.pieces)
 
 
 def _resting(pair: PairView) -> list[OrderView]:
@@ -237,10 +232,8 @@ def _notes(view: PipelineView, width: int) -> list[RenderableType]:
 def _problems(view: PipelineView) -> list[str]:
     found = [f"{palette.BAD_MARK} {safe(problem, 200)}" for problem in view.problems]
     for pair in view.pairs:
-        if pair.halt is not None:
-            found.append(f"{palette.BAD_MARK} {safe(pair.pair, 20)} HALTED: {safe(pair.halt.cause, 160)}")
-        elif pair.account is not None and pair.account.halted:
-            found.append(f"{palette.BAD_MARK} {safe(pair.pair, 20)} HALTED: {safe(pair.account.halted, 160)}")
+        if pair.halt is not None or pair.halted:
+            found.append(f"{palette.BAD_MARK} {safe(pair.pair, 20)} HALTED: {safe(pair.halted or '', 160)}")
     return found[:4]
 
 

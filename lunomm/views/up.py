@@ -103,12 +103,7 @@ def _banner(text: str, style: str, width: int) -> Text:
 
 
 def _halts(view: PipelineView) -> list[tuple[PairView, str]]:
-    found = []
-    for pair in view.pairs:
-        why = pair.halt.cause if pair.halt is not None else None if pair.account is None else pair.account.halted
-        if why:
-            found.append((pair, why))
-    return found
+    return [(pair, pair.halted) for pair in view.pairs if pair.halted]
 
 
 def _tabs(panel: PanelView, width: int) -> Text:

@@ -105,7 +105,6 @@ def quote_window(view: PipelineView, pair: PairView) -> QuoteView:
 
 def gateway_window(view: PipelineView, pair: PairView) -> GatewayView:
     health, account = health_of(view, "gateway", pair.pair), pair.account
-    halted = pair.halt.cause if pair.halt is not None else None if account is None else account.halted
     problem = "no gateway is heard" if health is None else health.last_error or ""
     guardian = None if health is None else health.counters.get("guardian")
     trading = Trading(
@@ -124,7 +123,7 @@ def gateway_window(view: PipelineView, pair: PairView) -> GatewayView:
         now_ms=view.now_ms,
         mode="" if health is None else safe(health.mode, 10),
         stream_up=health is not None and health.counters.get("user_stream") == "up",
-        halted=halted,
+        halted=pair.halted,
         stopping=health is not None and health.state == "STOPPING",
         calls=0 if account is None else account.calls_used,
         problem=problem or _silence("gateway", pair.account_age_ms),
