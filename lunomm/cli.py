@@ -23,6 +23,7 @@ from lunomm import config as c
 from lunomm.bus.room import check_room
 from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, no_room, report, usage, worst
 from lunomm.cli_narrowed import narrowed
+from lunomm.cli_reading import read_simply
 from lunomm.errors import ConfigError, LunommError
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
@@ -433,7 +434,8 @@ def run(argv: Sequence[str]) -> int:
         env = c.environment()
         c.export_options(env)
         as_json, debug = asked(args, "json"), asked(args, "debug")
-        code = typer.main.get_command(narrowed(app, command)).main(args=args, prog_name="lunomm", standalone_mode=False)
+        program = read_simply(typer.main.get_command(narrowed(app, command)))
+        code = program.main(args=args, prog_name="lunomm", standalone_mode=False)
         # The command line library turns a Ctrl-C that no command took into 130: nothing was placed, which is 0 here.
         return code if isinstance(code, int) and code != INTERRUPTED else 0
     except LunommError as e:

@@ -18,8 +18,6 @@ def read_dotenv(path: Path) -> dict[str, str]:
     Raises:
         ConfigError: unreadable, not UTF-8, or larger than 1 MiB.
     """
-    from dotenv import dotenv_values
-
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_DOTENV + 1)
@@ -33,6 +31,8 @@ def read_dotenv(path: Path) -> dict[str, str]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: not UTF-8 at byte {e.start}. Save it as UTF-8") from e
+    from dotenv import dotenv_values  # where there is such a file: it takes longer than all that is ours here
+
     # No interpolation: a secret may hold a dollar sign.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value.strip() for name, value in values.items() if value is not None and value.strip()}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import redis
@@ -17,6 +17,7 @@ from harness import Outcome, Subject, ratio, side_by_side, spread
 from running import LUNOMM, clean_environment, cpu_s, needs_proc, process, redis_of_its_own, until
 
 PAIR = "XBTMYR"
+FLOOR = "bare --help"
 BARE = """
 import typer
 app = typer.Typer(name="bare", no_args_is_help=True, rich_markup_mode="rich")
@@ -28,8 +29,12 @@ def one(json: bool = typer.Option(False, "--json", help="A flag.")) -> None:
 app()
 """
 
+ROUNDS = 31
+"""A cold process is short, and what else a machine does shows in it."""
+
 WORK = (
-    "one cold process: `--help` of a Typer app of one command with rich help; `lunomm --help`; `lunomm status` on Redis"
+    "one cold process: `--help` of a Typer app of one command with rich help; `lunomm --help`; `lunomm status` on an "
+    "empty Redis, and on one with a whole pipeline"
 )
 LEAVES_OUT = "reading the modules from a disk (they are in memory), compiling them, the terminal"
 
@@ -43,6 +48,7 @@ FIRST = (
 
 
 def children_cpu_s() -> float:
+    """User and system seconds of the children that have ended: what runs beside them is not in it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -71,27 +77,34 @@ async def _measure(folder: Path) -> Outcome:
 
         subjects = {
             "python": command(sys.executable, "-c", "pass"),
-            "bare --help": command(sys.executable, str(bare), "--help"),
+            FLOOR: command(sys.executable, str(bare), "--help"),
             "bare one --json": command(sys.executable, str(bare), "one", "--json"),
             "lunomm --help": command(*LUNOMM, "--help"),
             "lunomm status": command(*LUNOMM, "status"),
             "lunomm status --json": command(*LUNOMM, "status", "--json"),
         }
-        found = side_by_side(subjects, clock=children_cpu_s)
-        first = await _first_messages(folder, environment, address.port)
-    floor = found["bare --help"]
+        busy = {name: subjects[name] for name in (FLOOR, "lunomm status", "lunomm status --json")}
+        empty = side_by_side(subjects, rounds=ROUNDS, clock=children_cpu_s)
+        first, running = await _first_messages(folder, environment, address.port, busy)
+    found = {"": empty, ", a pipeline running": running}
+    ours = [(name, how, times) for how, of in found.items() for name, times in of.items() if name.startswith("lunomm")]
     return Outcome(
         "startup",
         WORK,
         LEAVES_OUT,
-        {name: spread(times) for name, times in found.items()},
-        {f"{name} / bare --help": ratio(times, floor) for name, times in found.items() if name.startswith("lunomm")},
+        {f"{name}{how}": spread(times) for how, of in found.items() for name, times in of.items()},
+        {f"{name}{how} / {FLOOR}": ratio(times, found[how][FLOOR]) for name, how, times in ours},
         first,
     )
 
 
-async def _first_messages(folder: Path, environment: dict[str, str], port: int) -> dict[str, str]:
-    """From the start of each piece's process to its first message on the bus, on a simulated exchange that runs."""
+async def _first_messages(
+    folder: Path, environment: dict[str, str], port: int, subjects: Mapping[str, Subject]
+) -> tuple[dict[str, str], dict[str, list[float]]]:
+    """From the start of each piece's process to its first message on the bus, on a simulated exchange that runs.
+
+    Then, with all of them up, what ``subjects`` cost.
+    """
     told: dict[str, str] = {}
     with (
         redis.Redis(port=port, decode_responses=True) as client,
@@ -110,7 +123,7 @@ async def _first_messages(folder: Path, environment: dict[str, str], port: int) 
                 await until(lambda key=key: client.exists(f"{key}::{PAIR}"), started)
                 took, used = time.monotonic() - began, cpu_s(started.pid)
                 told[f"{piece}: first {key}"] = f"after {took * 1000:.0f} ms, {used * 1000:.0f} ms of CPU"
+            return told, side_by_side(subjects, rounds=ROUNDS, clock=children_cpu_s)
         finally:
             for context in reversed(running):
                 context.__exit__(None, None, None)
-    return told

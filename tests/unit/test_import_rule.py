@@ -35,6 +35,7 @@ RANKS = {
     "cli_options": 8,
     "cli_errors": 8,
     "cli_narrowed": 8,
+    "cli_reading": 8,
     "cli_doctor": 9,
     "cli_market": 9,
     "cli_operator": 9,
@@ -101,7 +102,7 @@ IMPURE = {
 
 LIGHT = (
     "cli.py", "cli_doctor.py", "cli_market.py", "cli_operator.py", "cli_backtest.py", "cli_research.py",
-    "cli_explain.py", "cli_tape.py",
+    "cli_explain.py", "cli_tape.py", "cli_reading.py",
     "cli_options.py", "cli_errors.py", "cli_narrowed.py", "config.py", "options.py", "backtest_options.py",
     "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
