@@ -187,7 +187,8 @@ bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
 bash scripts.sh soak book             every field of the tick after each of 100,000 generated frames, against a naive book
 bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
-bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md)
+bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md); --keep keeps them
+bash scripts.sh bench --readme       the README's table from what is kept
 bash scripts.sh screens [FOLDER]     take the pictures of .github/screens from a simulated session (some minutes)
 bash scripts.sh screens text         make the stored pictures of every screen anew (tests/unit/views/screens)
 bash scripts.sh compat clients       luno-python and ccxt against the simulated exchange (tests/compat/README.md)

@@ -1,21 +1,24 @@
 """``python tests/benchmarks [NAME...]``: run the benchmarks, tell, keep the results, compare with the ratios kept.
 
-``--keep`` writes the ratios found into ``baseline.json``. Exit code 0 whatever the times; 2 for an unknown name.
+``--keep`` keeps what was found in ``baseline.json``, whole, and makes the README's table of that; ``--readme`` only makes
+that table. Exit code 0 whatever the times; 1 where a benchmark could not be measured; 2 for an unknown name.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import platform
+import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from harness import Outcome, Skipped, regressions, report  # noqa: E402 - this folder is no package
+import kept  # noqa: E402 - this folder is no package
+from harness import Skipped, regressions, report  # noqa: E402
 
 NAMES = (
     "book_hot_path",
@@ -28,7 +31,7 @@ NAMES = (
     "estimation",
 )
 RESULTS = HERE / "results.json"
-BASELINE = HERE / "baseline.json"
+FLAGS = ("--keep", "--readme")
 
 
 def say(text: str) -> None:
@@ -36,46 +39,56 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+
+
 def main(arguments: list[str]) -> int:
-    keep = "--keep" in arguments
-    asked = [name for name in arguments if name != "--keep"]
+    asked = [name for name in arguments if name not in FLAGS]
     unknown = [name for name in asked if name not in NAMES]
     if unknown:
         sys.stderr.write(f"bench: no benchmark {unknown[0][:40]!r}. There are: {', '.join(NAMES)}\n")
         return 2
-    baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
-    outcomes: list[Outcome] = []
+    if "--readme" in arguments:
+        kept.write_readme(NAMES)
+        return 0
+    keep = "--keep" in arguments
+    run = {
+        "run": now(),
+        "machine": kept.machine(),
+        "commit": kept.commit(),
+        "command": " ".join(["bash scripts.sh bench", *arguments]),
+    }
+    baseline = kept.read()
+    found, worse, missing, failed = {}, [], [], []
     for name in asked or NAMES:
+        load = os.getloadavg()[0]
         try:
             outcome = importlib.import_module(name).run()
         except Skipped as reason:
             say(f"{name}: skipped: {reason}")
+            missing.append(name)
             continue
-        outcomes.append(outcome)
+        except Exception:  # noqa: BLE001 - told whole; the others are still measured
+            say(f"{name}: FAILED\n{traceback.format_exc()}")
+            failed.append(name)
+            continue
         say(report(outcome))
-    worse = [line for outcome in outcomes for line in regressions(outcome, baseline)]
+        worse += regressions(outcome, baseline)
+        found[name] = kept.entry(outcome, **run, at=now(), load=[load, os.getloadavg()[0]])
+        # After each: hours of measuring are not lost with the one that hangs.
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        if keep:
+            kept.write(kept.read() | {name: found[name]})
     for line in worse:
         say(f"REGRESSION {line}")
-    if outcomes:
-        RESULTS.write_text(
-            json.dumps(
-                {
-                    "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                    "machine": f"{platform.machine()} {platform.system()}",
-                    "python": platform.python_version(),
-                    "regressions": worse,
-                    "benchmarks": {outcome.name: outcome.data() for outcome in outcomes},
-                },
-                indent=1,
-            )
-            + "\n"
-        )
+    if found:
         say(f"written: {RESULTS}")
     if keep:
-        for outcome in outcomes:
-            baseline[outcome.name] = {name: round(found.median, 3) for name, found in outcome.ratios.items()}
-        BASELINE.write_text(json.dumps(baseline, indent=1, sort_keys=True) + "\n")
-    return 0
+        for name in [*missing, *failed]:
+            say(f"{name}: {'as it was kept before' if name in baseline else 'never kept'}")
+        kept.write_readme(NAMES)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -94,4 +94,5 @@ def run() -> Outcome:
         LEAVES_OUT,
         {name: spread(times) for name, times in found.items()},
         {f"{name} / {DEPTHS[0]:,} orders": ratio(found[name], least) for name in list(found)[1:]},
+        wanted={f"{name} / {DEPTHS[0]:,} orders": 2 for name in list(found)[1:]},
     )

@@ -77,6 +77,7 @@ def run() -> Outcome:
         {f"{name} / decode floor": ratio(times, floor) for name, times in found.items() if name != "decode floor"},
         shares,
         profile(hot_path(rules, frames, len(STAGES))()),
+        {f"{whole} / decode floor": 10},
     )
 
 

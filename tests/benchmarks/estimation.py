@@ -109,4 +109,5 @@ def run() -> Outcome:
             "calibration / bare pass": ratio(found["calibration"], found["bare pass"]),
             "monte-carlo / bare kernel": ratio(found["monte-carlo"], found["bare kernel"]),
         },
+        wanted={"calibration / bare pass": 3, "monte-carlo / bare kernel": 1.5},
     )

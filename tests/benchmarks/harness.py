@@ -39,7 +39,8 @@ def spread(values: Sequence[float]) -> Spread:
 class Outcome:
     """What a benchmark found. times: microseconds of CPU for one piece of work. ratios: costs, by name.
 
-    figures: everything else that was measured, as text. profile: where the time goes.
+    wanted: the most that a ratio should be, by its name. figures: everything else that was measured, as text.
+    profile: where the time goes.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Outcome:
     ratios: Mapping[str, Spread] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     profile: Sequence[str] = ()
+    wanted: Mapping[str, float] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:
         return asdict(self)
@@ -88,9 +90,10 @@ def ratio(costs: Sequence[float], floor: Sequence[float]) -> Spread:
     return spread([cost / least for cost, least in zip(costs, floor, strict=True)])
 
 
-def regressions(outcome: Outcome, baseline: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """One line for every ratio that is more than 30 % above the one kept."""
-    kept = baseline.get(outcome.name, {})
+def regressions(outcome: Outcome, baseline: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line for every ratio that is more than 30 % above the one kept; baseline: as `kept.entry` makes it."""
+    ratios = baseline.get(outcome.name, {}).get("ratios", {})
+    kept = {name: found["median"] for name, found in ratios.items()}
     return [
         f"{outcome.name}: {name} is {found.median:.3g}, {found.median / kept[name] - 1:.0%} above {kept[name]:.3g}"
         for name, found in outcome.ratios.items()
@@ -102,7 +105,14 @@ def report(outcome: Outcome) -> str:
     """One benchmark as text."""
     lines = [outcome.name, f"  work       {outcome.work}", f"  left out   {outcome.leaves_out}"]
     lines += [f"  time       {name}: {found.text(' us')}" for name, found in outcome.times.items()]
-    lines += [f"  ratio      {name}: {found.text()}" for name, found in outcome.ratios.items()]
+    lines += [f"  ratio      {name}: {found.text()}{_goal(outcome, name)}" for name, found in outcome.ratios.items()]
     lines += [f"  figure     {name}: {value}" for name, value in outcome.figures.items()]
     lines += [f"  profile    {line}" for line in outcome.profile]
     return "\n".join(lines)
+
+
+def _goal(outcome: Outcome, name: str) -> str:
+    wanted = outcome.wanted.get(name)
+    if wanted is None:
+        return ""
+    return f", wanted at most {wanted:g}" + (": NOT reached" if outcome.ratios[name].median > wanted else "")

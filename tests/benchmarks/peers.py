@@ -137,7 +137,9 @@ def run() -> Outcome:
     times |= {f"{name}, cold start": spread(values) for name, values in cold.items()}
     ratios = {f"lunomm / {peer.name}": ratio(found["lunomm"], found[peer.name]) for peer in here}
     ratios |= {f"cold start: lunomm / {peer.name}": ratio(cold["lunomm"], cold[peer.name]) for peer in here}
-    return Outcome("peers", WORK, LEAVES_OUT, times, ratios, figures | absent)
+    return Outcome(
+        "peers", WORK, LEAVES_OUT, times, ratios, figures | absent, wanted={f"lunomm / {peer.name}": 1 for peer in here}
+    )
 
 
 def _rounds(workers: Mapping[str, Worker]) -> dict[str, list[float]]:

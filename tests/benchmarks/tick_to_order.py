@@ -269,6 +269,7 @@ def outcome(ours: list[float], floor: list[float], used: dict[str, float]) -> Ou
             "floor": f"p50 {at(floor, 0.5):.2f} ms, p90 {at(floor, 0.9):.2f}, p99 {at(floor, 0.99):.2f}",
             "CPU a cycle of quote, cancel, beats": ", ".join(f"{name} {ms:.0f} ms" for name, ms in used.items()),
         },
+        wanted={"p50 / floor p50": 1.5, "p99 / floor p99": 2},
     )
 
 
