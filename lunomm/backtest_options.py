@@ -7,7 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from lunomm.errors import UsageError
-from lunomm.options import BookOptions, GatewayOptions, QuoteOptions, show
+from lunomm.options import show
+from lunomm.options.book import BookOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 
 MAX_LATENCY_MS = 60_000
 

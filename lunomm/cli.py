@@ -13,11 +13,21 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from lunomm import __version__, cli_backtest, cli_doctor, cli_explain, cli_market, cli_operator, cli_research, cli_tape
+from lunomm import (
+    __version__,
+    cli_backtest,
+    cli_doctor,
+    cli_explain,
+    cli_market,
+    cli_operator,
+    cli_research,
+    cli_tape,
+    requires,
+)
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.bus.room import check_room
@@ -25,6 +35,10 @@ from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, no_room, 
 from lunomm.cli_narrowed import narrowed
 from lunomm.cli_reading import read_simply
 from lunomm.errors import ConfigError, LunommError
+
+if TYPE_CHECKING:  # a command waits for its own options only
+    from lunomm.options.gateway import GatewayOptions
+    from lunomm.options.quote import QuoteOptions
 
 PIPELINE, SERVICES = "Pipeline (the user's five)", "All at once, and the simulated exchange"
 
@@ -78,7 +92,9 @@ def book(
     debug: o.Debug = False,
 ) -> None:
     """The order book, its signals and live estimates -> LOB, TRADES, GRID, RULES."""
-    options = c.BookOptions(
+    from lunomm.options.book import BookOptions
+
+    options = BookOptions(
         vol_window_s=vol_window,
         kappa_lookback_s=kappa_lookback,
         vol_price=cast(Any, vol_price),
@@ -137,8 +153,8 @@ def quote(
     options = _quote_options(locals())
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
-    c.require_live(common, options, None)
-    c.require_bus_key(common)
+    requires.require_live(common, options, None)
+    requires.require_bus_key(common)
     _run("quote", common, _one(pair, env), options)
 
 
@@ -162,7 +178,7 @@ def gateway(
     options = _gateway_options(locals())
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
-    c.require_bus_key(common)
+    requires.require_bus_key(common)
     _run("gateway", common, c.parse_pairs(pairs, env), options)
 
 
@@ -183,7 +199,9 @@ def calibrate(
     debug: o.Debug = False,
 ) -> None:
     """Prints kappa, A and sigma with intervals and a verdict -> PARAMS."""
-    options = c.CalibrateOptions(
+    from lunomm.options.calibrate import CalibrateOptions
+
+    options = CalibrateOptions(
         minutes=minutes,
         watch=watch,
         tape=tuple(tape or ()),
@@ -279,9 +297,12 @@ def up(
     given = dict(locals())
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug, upstream=upstream)
-    c.require_bus_key(common)
-    c.require_mode_of(common, tape=tape, upstream=upstream, balances=balance, latency_ms=latency_ms)
-    options = c.UpOptions(
+    requires.require_bus_key(common)
+    requires.require_mode_of(common, tape=tape, upstream=upstream, balances=balance, latency_ms=latency_ms)
+    from lunomm.options.book import BookOptions
+    from lunomm.options.up import UpOptions
+
+    options = UpOptions(
         pairs=c.parse_pairs(pairs, env),
         tape=tape,
         speed=speed,
@@ -292,7 +313,7 @@ def up(
         latency_ms=latency_ms,
         quote=_quote_options(given),
         gateway=_gateway_options(given),
-        book=c.BookOptions(
+        book=BookOptions(
             vol_window_s=vol_window,
             kappa_lookback_s=kappa_lookback,
             vol_price=cast(Any, vol_price),
@@ -341,7 +362,9 @@ def exchange(
         typer.echo(faults_table())
         return
     env = c.environment()
-    options = c.ExchangeOptions(
+    from lunomm.options.exchange import ExchangeOptions
+
+    options = ExchangeOptions(
         port=port,
         seed=seed,
         profile=profile,
@@ -391,15 +414,19 @@ def _up_record(env: dict[str, str], record: Path | None, *, no_record: bool, tap
     return record or c.read_state_dir(env) / "tapes"
 
 
-def _quote_options(given: dict[str, Any]) -> c.QuoteOptions:
+def _quote_options(given: dict[str, Any]) -> QuoteOptions:
+    from lunomm.options.quote import QuoteOptions
+
     size: Decimal | None = given["order_size"]
-    names = set(c.QuoteOptions.__dataclass_fields__) - {"order_size", "order_size_explicit"}
+    names = set(QuoteOptions.__dataclass_fields__) - {"order_size", "order_size_explicit"}
     rest = {name: given[name] for name in names}
-    return c.QuoteOptions(order_size=Decimal(1) if size is None else size, order_size_explicit=size is not None, **rest)
+    return QuoteOptions(order_size=Decimal(1) if size is None else size, order_size_explicit=size is not None, **rest)
 
 
-def _gateway_options(given: dict[str, Any]) -> c.GatewayOptions:
-    return c.GatewayOptions(**{name: given[name] for name in c.GatewayOptions.__dataclass_fields__})
+def _gateway_options(given: dict[str, Any]) -> GatewayOptions:
+    from lunomm.options.gateway import GatewayOptions
+
+    return GatewayOptions(**{name: given[name] for name in GatewayOptions.__dataclass_fields__})
 
 
 # --- running one ---------------------------------------------------------------------------------------------------

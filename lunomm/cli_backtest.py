@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from lunomm import cli_options as o
 from lunomm import config as c
-from lunomm.backtest_options import BacktestOptions
+
+if TYPE_CHECKING:  # a command waits for its own options only
+    from lunomm.options.gateway import GatewayOptions
+    from lunomm.options.quote import QuoteOptions
 
 RECORDED = "On recorded markets"
 ACCOUNT, VENUE, SEVERAL = "The account", "The venue", "Many runs"
@@ -165,12 +168,15 @@ def backtest(
 ) -> None:
     """What these options would have earned on recorded markets: the quoter, gateway and limits, queue by queue."""
     given = dict(locals())
+    from lunomm.backtest_options import BacktestOptions
+    from lunomm.options.book import BookOptions
+
     options = BacktestOptions(
         tapes=tuple(tapes),
         pair=None if pair is None else c.parse_pair(pair),
         quote=_quote(given),
         gateway=_gateway(given),
-        book=c.BookOptions(
+        book=BookOptions(
             vol_window_s=vol_window, kappa_lookback_s=kappa_lookback, vol_price=cast(Any, vol_price), depth=depth
         ),
         base=base,
@@ -203,7 +209,7 @@ def parity(
     debug: o.PlainDebug = False,
 ) -> None:
     """Replays a recorded session with its own parameters: how far a backtest is to be believed here."""
-    from lunomm.options import ReportOptions
+    from lunomm.options.report import ReportOptions
 
     env = c.environment()
     options = ReportOptions(journal=journal, tape=tuple(tape or ()))
@@ -213,16 +219,20 @@ def parity(
     run(common, None if pair is None else c.parse_pair(pair), options)
 
 
-def _quote(given: dict[str, Any]) -> c.QuoteOptions:
-    names = set(c.QuoteOptions.__dataclass_fields__) - {"order_size", "order_size_explicit", "reference"}
+def _quote(given: dict[str, Any]) -> QuoteOptions:
+    from lunomm.options.quote import QuoteOptions
+
+    names = set(QuoteOptions.__dataclass_fields__) - {"order_size", "order_size_explicit", "reference"}
     size = given["order_size"]
-    return c.QuoteOptions(
+    return QuoteOptions(
         order_size=Decimal(1) if size is None else size,
         order_size_explicit=size is not None,
         **{name: given[name] for name in names},
     )
 
 
-def _gateway(given: dict[str, Any]) -> c.GatewayOptions:
-    names = set(c.GatewayOptions.__dataclass_fields__) & given.keys()
-    return c.GatewayOptions(**{name: given[name] for name in names})
+def _gateway(given: dict[str, Any]) -> GatewayOptions:
+    from lunomm.options.gateway import GatewayOptions
+
+    names = set(GatewayOptions.__dataclass_fields__) & given.keys()
+    return GatewayOptions(**{name: given[name] for name in names})

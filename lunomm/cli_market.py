@@ -24,8 +24,10 @@ def pairs(
     """All markets of the venue, ranked: what making each earns for its risk, and whether any pays."""
     import asyncio
 
+    from lunomm.options.pairs import PairsOptions
+
     names = [name.strip().upper() for given in counter or () for name in given.split(",")]
-    options = c.PairsOptions(top=top, counters=tuple(dict.fromkeys(name for name in names if name)))
+    options = PairsOptions(top=top, counters=tuple(dict.fromkeys(name for name in names if name)))
     common = c.read_common(c.environment(), mode=mode, url=url, json=json, debug=debug, keyless=True)
     from lunomm.commands.ranking import run
 

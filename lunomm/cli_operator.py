@@ -10,6 +10,7 @@ import typer
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.errors import UsageError
+from lunomm.requires import require_bus_key
 
 OPERATOR = "When something went wrong"
 WORD = "ALL"
@@ -162,7 +163,7 @@ def _control(
 
     env = c.environment()
     common = c.read_common(env, json=json, debug=debug, venue=False)
-    c.require_bus_key(common)
+    require_bus_key(common)
     chosen = c.parse_pairs([pair] if pair is not None else None, env)[0]
     from lunomm.commands.control import run
     from lunomm.commands.present import envelope, put_line
@@ -183,8 +184,10 @@ def watch(
     """Tells of trouble: a line for each alarm, a webhook (LUNOMM_WEBHOOK_URL), metrics. Reads Redis only."""
     import asyncio
 
+    from lunomm.options.watch import WatchOptions
+
     env = c.environment()
-    options = c.WatchOptions(metrics_port=metrics_port, webhook=c.read_webhook(env))
+    options = WatchOptions(metrics_port=metrics_port, webhook=c.read_webhook(env))
     common = c.read_common(env, json=json, for_s=for_s, debug=debug, venue=False)
     from lunomm.commands.watch import run
 

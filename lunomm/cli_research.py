@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from lunomm import cli_options as o
-from lunomm import config as c
 
 RESEARCH = "The model, without a market"
 
@@ -30,7 +29,9 @@ def simulate(
     debug: o.PlainDebug = False,
 ) -> None:
     """The experiment of Avellaneda & Stoikov (2008), section 3.3: profit and inventory of each strategy."""
-    options = c.SimulateOptions(
+    from lunomm.options.simulate import STRATEGIES, SimulateOptions
+
+    options = SimulateOptions(
         s=s,
         horizon=horizon,
         sigma=sigma,
@@ -40,7 +41,7 @@ def simulate(
         gamma=gamma,
         runs=runs,
         seed=seed,
-        strategies=tuple(dict.fromkeys(strategy)) if strategy else c.STRATEGIES,
+        strategies=tuple(dict.fromkeys(strategy)) if strategy else STRATEGIES,
         fills=fills,
         plot=plot,
     )

@@ -47,11 +47,12 @@ def record(
     import asyncio
 
     from lunomm import config as c
+    from lunomm.options.book import BookOptions
 
     env = c.environment()
     common = c.read_common(env, mode=mode, url=url, json=json, for_s=for_s, debug=debug)
     folder = into or common.state_dir / "tapes"
-    options = c.BookOptions(audit_s=0.0, record=folder, record_max_mb=record_max_mb)
+    options = BookOptions(audit_s=0.0, record=folder, record_max_mb=record_max_mb)
     names = c.parse_pairs(pairs, env)
     from lunomm.commands.piece import run_again
     from lunomm.commands.record import run
@@ -75,7 +76,7 @@ def report(
 ) -> None:
     """What a session came to: profit split, markouts, fills, uptime, risk; from its journal and tapes."""
     from lunomm import config as c
-    from lunomm.options import ReportOptions
+    from lunomm.options.report import ReportOptions
 
     options = ReportOptions(
         mode=mode,

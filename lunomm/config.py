@@ -20,36 +20,13 @@ from urllib.parse import urlsplit
 from lunomm.dotenv_file import exposed, read_dotenv
 from lunomm.errors import ConfigError, UsageError
 from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
-from lunomm.options import (
-    DEFAULT_PAIR,
-    STRATEGIES,
-    BookOptions,
-    CalibrateOptions,
-    ExchangeOptions,
-    GatewayOptions,
-    PairsOptions,
-    QuoteOptions,
-    SimulateOptions,
-    UpOptions,
-    WatchOptions,
-    show,
-)
+from lunomm.options import DEFAULT_PAIR, show
 from lunomm.redis_address import BUS_KEY, TLS_FILES, RedisAddress, is_this_machine, read_redis
 
 __all__ = [
-    "STRATEGIES",
     "ApiKey",
-    "BookOptions",
-    "CalibrateOptions",
     "Common",
-    "ExchangeOptions",
-    "GatewayOptions",
-    "PairsOptions",
-    "QuoteOptions",
     "RedisAddress",
-    "SimulateOptions",
-    "UpOptions",
-    "WatchOptions",
     "child_environment",
     "environment",
     "exposed",
@@ -62,9 +39,6 @@ __all__ = [
     "read_emergency",
     "read_redis",
     "read_webhook",
-    "require_bus_key",
-    "require_live",
-    "require_mode_of",
     "show",
     "sources",
     "supervised_environment",
@@ -358,34 +332,6 @@ def fee_tier(given: int | None, mode: str) -> int:
     return (1 if mode == "paper" else 0) if given is None else given
 
 
-def require_mode_of(common: Common, *, tape: Path | None, **of_paper: object) -> None:
-    """Refuse what is of another mode than the one that is run.
-
-    Raises:
-        UsageError: names the option and the mode it needs.
-    """
-    if tape is not None and common.mode != "sim":
-        raise UsageError(f"--tape: a recording is re-enacted by the simulated exchange only, not in mode {common.mode}")
-    for name, given in of_paper.items():
-        if given and common.mode != "paper":
-            option = "--balance" if name == "balances" else f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option}: is of paper trading, not of mode {common.mode}. Say --mode paper")
-
-
-def require_bus_key(common: Common) -> None:
-    """Where Redis is on another machine, what moves money must be sealed.
-
-    Raises:
-        ConfigError: no LUNOMM_BUS_KEY.
-    """
-    if not common.redis.local and common.redis.bus_key is None:
-        raise ConfigError(
-            f"{BUS_KEY}: absent, and Redis at {show(common.redis.url)} is on another machine, where others may write "
-            "quotes. Set the same key on every machine of the pipeline: openssl rand -hex 32",
-            code="BUS_KEY",
-        )
-
-
 def read_state_dir(env: Mapping[str, str]) -> Path:
     """LUNOMM_STATE_DIR, else the platform's folder for a user's state. Not created here."""
     if env.get("LUNOMM_STATE_DIR"):
@@ -426,29 +372,3 @@ def parse_pairs(texts: list[str] | None, env: Mapping[str, str]) -> tuple[str, .
     if not texts:
         texts = env.get("LUNOMM_PAIR", DEFAULT_PAIR).split(",")
     return tuple(dict.fromkeys(parse_pair(text) for text in texts))
-
-
-def require_live(common: Common, quote: QuoteOptions | None, gateway: GatewayOptions | None) -> None:
-    """In live mode the size and all limits must have been said.
-
-    Raises:
-        ConfigError: names what is missing.
-    """
-    if common.mode != "live":
-        return
-    missing: list[str] = []
-    if quote is not None and not quote.order_size_explicit:
-        missing.append("--order-size")
-    if gateway is not None:
-        given = {
-            "--max-position": gateway.max_position,
-            "--max-order-value": gateway.max_order_value,
-            "--max-daily-loss": gateway.max_daily_loss,
-        }
-        missing += [name for name, value in given.items() if value is None]
-    if missing:
-        raise ConfigError(
-            f"--mode live: {', '.join(missing)} not given: nothing trades real money without it. "
-            "Give it on the command line, or as LUNOMM_... in .env",
-            code="NO_LIMITS",
-        )

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from lunomm.config import BookOptions, Common, environment, parse_pair, read_common
+from lunomm.config import Common, environment, parse_pair, read_common
 from lunomm.errors import UsageError
+from lunomm.options.book import BookOptions
 
 
 class LunoOrderBook:

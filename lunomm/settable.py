@@ -13,7 +13,9 @@ from typing import Literal
 
 from lunomm import numbers
 from lunomm.errors import UsageError
-from lunomm.options import GatewayOptions, QuoteOptions, show
+from lunomm.options import show
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 
 NONE = "none"
 Kind = Literal["number", "amount", "whole", "text", "switch"]

@@ -20,7 +20,7 @@ from lunomm.errors import UsageError
 from lunomm.market.calibration import fed
 from lunomm.market.judgement import Method
 from lunomm.market.reach import reach_curve
-from lunomm.options import QuoteOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.fair_price import BUILT_IN
 from lunomm.simulator.venue_specs import FREE
 from lunomm.tape.latency import RoundTrip

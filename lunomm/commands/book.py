@@ -24,10 +24,11 @@ from lunomm.commands.pairs import Slot, keep
 from lunomm.commands.piece import PairHealth, Piece, open_piece
 from lunomm.commands.publishing import publish_records, publish_rules, publish_ticks
 from lunomm.commands.tape_book import run_tape
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.errors import BookError, BusError
 from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules
+from lunomm.options.book import BookOptions
 from lunomm.quoting.inputs import OrderView
 from lunomm.views.book import BookView, book_line, book_screen
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from lunomm.views.book import BookView
-from lunomm.views.calibrate import inverse_kappa, sigma_daily
+from lunomm.views.estimates import inverse_kappa, sigma_daily
 
 Z95 = 1.96
 

@@ -21,7 +21,7 @@ from lunomm.commands.calibration_data import hours_data, params_data
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.present import put_line, say
 from lunomm.commands.tape_calibration import read_tapes
-from lunomm.config import BookOptions, CalibrateOptions, Common
+from lunomm.config import Common
 from lunomm.errors import BusError, UsageError
 from lunomm.market.calibration import LOOKBACK_S, MAX_LOOKBACK_MS, calibrate, fed
 from lunomm.market.hours import by_hour, vol_path
@@ -29,7 +29,10 @@ from lunomm.market.judgement import TRUSTED, Method
 from lunomm.market.reach import reach_curve
 from lunomm.market.records import GridRow, Params, TakerOrder, Verdict
 from lunomm.market.rules import PairRules
-from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen, inverse_kappa
+from lunomm.options.book import BookOptions
+from lunomm.options.calibrate import CalibrateOptions
+from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen
+from lunomm.views.estimates import inverse_kappa
 
 AGAIN_S = 60.0
 EARLY_S = 5.0

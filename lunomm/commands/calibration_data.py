@@ -7,7 +7,7 @@ from typing import Any
 
 from lunomm.market.hours import Hour
 from lunomm.market.records import Params, SideFit
-from lunomm.views.calibrate import inverse_kappa, sigma_daily
+from lunomm.views.estimates import inverse_kappa, sigma_daily
 
 
 def params_data(params: Params) -> dict[str, Any]:

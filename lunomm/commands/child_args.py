@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from lunomm.config import BookOptions, Common, GatewayOptions, QuoteOptions
+from lunomm.config import Common
+from lunomm.options.book import BookOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 
 
 def venue_args(common: Common) -> list[str]:

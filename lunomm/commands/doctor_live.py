@@ -34,12 +34,13 @@ from lunomm.commands.present import envelope, progress_bar, put_line, put_screen
 from lunomm.commands.record import RecordingStopped
 from lunomm.commands.recording import begin, end
 from lunomm.commands.signals import ending
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.errors import MarketDataError, UsageError
 from lunomm.luno.hosts import endpoint
 from lunomm.market.calibration import calibrate
 from lunomm.market.records import BookAudit, GridRow, Params, TakerOrder
 from lunomm.market.rules import PairRules
+from lunomm.options.book import BookOptions
 from lunomm.tape.lines import is_ours
 from lunomm.views import palette
 from lunomm.views.backtest import BacktestView, backtest_screen

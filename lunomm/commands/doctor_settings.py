@@ -12,7 +12,8 @@ from lunomm import config as c
 from lunomm.checks.settings import EnvFile, Setting, Wrong, shown
 from lunomm.errors import ConfigError, LunommError, UsageError
 from lunomm.luno.hosts import ApiKey, endpoint
-from lunomm.options import GatewayOptions, QuoteOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.settable import SETTABLE, check_change, value_of
 
 Parsers = Mapping[str, Callable[[str], object] | None]

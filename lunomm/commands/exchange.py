@@ -26,8 +26,9 @@ from lunomm.commands.exchange_watch import Watch
 from lunomm.commands.present import Presenter, say
 from lunomm.commands.signals import ending
 from lunomm.commands.venue_finder import FILES, WORDS, ask, noted_exchange
-from lunomm.config import Common, ExchangeOptions
+from lunomm.config import Common
 from lunomm.errors import InstanceError, LunommError, UsageError
+from lunomm.options.exchange import ExchangeOptions
 from lunomm.simulator import profiles
 from lunomm.simulator.behaviour import parse_behaviour
 from lunomm.simulator.draws import draws

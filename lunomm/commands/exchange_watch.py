@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from typing import Any
 
-from lunomm.config import ExchangeOptions
+from lunomm.options.exchange import ExchangeOptions
 from lunomm.simulator import profiles
 from lunomm.simulator.exchange import Exchange
 from lunomm.simulator.fault_table import COMMON

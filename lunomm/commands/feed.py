@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lunomm.bus.clock import Clock
-from lunomm.config import BookOptions
 from lunomm.errors import ConnectivityError, ExchangeError, MarketDataError, RateLimited, UsageError
 from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import ApiKey, Endpoint
@@ -26,6 +25,7 @@ from lunomm.market.own import OwnIntent
 from lunomm.market.records import GridRow, TakerOrder, Tick
 from lunomm.market.rules import PairRules, parse_decimal
 from lunomm.market.warm import CandleClose, PublicFill
+from lunomm.options.book import BookOptions
 from lunomm.tape.lines import Warmth
 from lunomm.tape.recorder import Recorder
 from lunomm.views.book import BookView

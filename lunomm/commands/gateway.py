@@ -45,7 +45,7 @@ from lunomm.journal.lock import JournalLock
 from lunomm.journal.store import Journal, journal_path, open_journal, venue_name
 from lunomm.luno import as_events
 from lunomm.market.presence import OURS
-from lunomm.options import GatewayOptions
+from lunomm.options.gateway import GatewayOptions
 from lunomm.quoting.inputs import Account, Fill
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.settable import text_of

@@ -21,12 +21,13 @@ from typing import Any
 
 from lunomm.commands.present import say
 from lunomm.commands.venue_finder import SIM_KEY
-from lunomm.config import Common, ExchangeOptions, upstream_place
+from lunomm.config import Common, upstream_place
 from lunomm.errors import BookError, ConfigError, ConnectivityError, ExchangeError, MarketDataError, UsageError
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.public import PublicData
 from lunomm.luno.stream import Frame, Lost, MarketStream
 from lunomm.market.rules import PairRules
+from lunomm.options.exchange import ExchangeOptions
 from lunomm.simulator.exchange import OWNER, Exchange, Setting, accounts
 from lunomm.simulator.streams import Streams
 from lunomm.simulator.venue import AccountSpec

@@ -28,7 +28,9 @@ from lunomm.errors import UsageError
 from lunomm.journal.latencies import trips_of
 from lunomm.journal.store import read_journal
 from lunomm.market.events import BookUpdate
-from lunomm.options import GatewayOptions, QuoteOptions, ReportOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
+from lunomm.options.report import ReportOptions
 from lunomm.quoting.inputs import OrderState, OrderUpdate, UpdateKind
 from lunomm.tape.attention import Attention, attention_of
 from lunomm.tape.attribution import attribute

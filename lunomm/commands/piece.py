@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import RenderableType
 
@@ -32,10 +32,13 @@ from lunomm.bus.process import is_running, state_folder, user
 from lunomm.bus.venue import VenueInfo, VenueReplaced, claim, peek, refresh, release, this_host
 from lunomm.commands import venue_finder
 from lunomm.commands.present import Presenter, last_words, say
-from lunomm.config import Common, ExchangeOptions, environment
+from lunomm.config import Common, environment
 from lunomm.errors import BusError, ConnectivityError, LunommError
 from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
 from lunomm.market.presence import OURS, Health
+
+if TYPE_CHECKING:
+    from lunomm.options.exchange import ExchangeOptions
 
 BEAT_S = 1.0
 WATCH_S = 2.0

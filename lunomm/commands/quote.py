@@ -23,9 +23,9 @@ from lunomm.commands.fair_function import resolve
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.present import is_screen, say
 from lunomm.commands.quote_control import Requests
-from lunomm.config import Common, require_live
+from lunomm.config import Common
 from lunomm.errors import BusError, UsageError
-from lunomm.options import QuoteOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.avellaneda_stoikov import SpreadFormula
 from lunomm.quoting.fair_price import FairPrice
 from lunomm.quoting.freshness import too_old
@@ -36,6 +36,7 @@ from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.quoting.risk_aversion import GammaRef, parse_target_skew
 from lunomm.quoting.sizing import MinSizePolicy, SizeRule
+from lunomm.requires import require_live
 from lunomm.views.quote import QuoteView, quote_data, quote_line, quote_screen
 
 WRITE_S = 0.5

@@ -16,7 +16,7 @@ from lunomm.commands.control import session_of
 from lunomm.commands.piece import Piece
 from lunomm.errors import BusError, LunommError, UsageError
 from lunomm.market.presence import Change, ControlRequest
-from lunomm.options import QuoteOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.settable import SETTABLE, changed, named, settings

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lunomm.commands import venue_finder
 from lunomm.commands.present import envelope, is_screen, printed_width, put_line, put_screen, say
-from lunomm.config import Common, ExchangeOptions, PairsOptions, upstream_place
+from lunomm.config import Common, upstream_place
 from lunomm.errors import ConnectivityError, CredentialsError, LunommError, RateLimited, UsageError
 from lunomm.luno import wire
 from lunomm.luno.budget import CallBudget
@@ -28,6 +28,8 @@ from lunomm.luno.hosts import ApiKey, Endpoint, endpoint
 from lunomm.luno.rest import LunoRest
 from lunomm.market.pairs import Market, Row, daily_sigma, entry_fee, rank, why_not_trading
 from lunomm.market.rules import parse_decimal
+from lunomm.options.exchange import ExchangeOptions
+from lunomm.options.pairs import PairsOptions
 from lunomm.views.pairs import PairsView, pairs_screen
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from lunomm.commands.book import follow_own
 from lunomm.commands.pairs import Slot, keep
 from lunomm.commands.piece import PairHealth, Piece, open_piece
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.errors import LunommError
+from lunomm.options.book import BookOptions
 from lunomm.views.record import RecordView, record_line, record_screen
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from lunomm.market.judgement import Method
 from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, Params, TakerOrder
 from lunomm.market.rules import PairRules
-from lunomm.options import BookOptions
+from lunomm.options.book import BookOptions
 from lunomm.simulator.exchange import tape_rules
 from lunomm.simulator.ledger import FeeRates
 from lunomm.tape.backtest import Backtest

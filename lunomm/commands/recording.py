@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lunomm import __version__
 from lunomm.bus.channels import LOOKS
 from lunomm.bus.venue import VenueInfo
-from lunomm.config import BookOptions
 from lunomm.errors import LunommError
+from lunomm.options.book import BookOptions
 from lunomm.tape.lines import Provenance
 from lunomm.tape.recorder import MEGABYTE, ROTATE_BYTES, Recorder
 

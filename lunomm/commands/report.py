@@ -17,7 +17,7 @@ from lunomm.config import Common
 from lunomm.errors import UsageError
 from lunomm.journal.glance import Glance, glances
 from lunomm.journal.store import read_journal
-from lunomm.options import ReportOptions
+from lunomm.options.report import ReportOptions
 from lunomm.quoting.inputs import Fill, OrderUpdate
 from lunomm.tape.attribution import Attribution, attribute, attribution_data
 from lunomm.tape.beside import read_sidecar

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from lunomm.commands.present import envelope, is_screen, put_line, put_screen
 from lunomm.errors import UsageError
-from lunomm.options import SimulateOptions
+from lunomm.options.simulate import SimulateOptions
 from lunomm.quoting.experiment import Figure, Fills, Result, Strategy, World, simulate
 from lunomm.quoting.experiment import Path as Run
 from lunomm.views.chart import svg

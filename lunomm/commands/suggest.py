@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from lunomm.commands import venue_finder
-from lunomm.config import Common, require_live
+from lunomm.config import Common
 from lunomm.errors import ConfigError, LunommError
-from lunomm.options import GatewayOptions, QuoteOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
+from lunomm.requires import require_live
 
 ASK_S = 6.0
 

@@ -26,7 +26,7 @@ from lunomm.commands.recorded_market import Recorded, load
 from lunomm.commands.sweep_table import FIGURES, Table
 from lunomm.errors import UsageError
 from lunomm.market.observer import Observer
-from lunomm.options import QuoteOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.fair_price import BUILT_IN, FairPrice
 from lunomm.tape.outcome import LaneOutcome
 from lunomm.tape.setup import Setup, baseline_options

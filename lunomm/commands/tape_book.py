@@ -22,12 +22,13 @@ from lunomm.commands.book_data import book_data
 from lunomm.commands.piece import open_piece
 from lunomm.commands.present import Presenter, put_line
 from lunomm.commands.publishing import add_record
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.errors import BusError, MarketDataError, UsageError
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot
 from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, TakerOrder, Tick
+from lunomm.options.book import BookOptions
 from lunomm.tape.reader import Tape, TapeFrame, TapeOwn, read_tape
 from lunomm.views.book import BookView, book_line, book_screen
 

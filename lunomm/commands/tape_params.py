@@ -9,10 +9,10 @@ from lunomm.bus.channels import PARAMS
 from lunomm.bus.client import Bus
 from lunomm.bus.clock import Clock
 from lunomm.commands.tape_book import Player
-from lunomm.config import BookOptions
 from lunomm.market.calibration import calibrate
 from lunomm.market.judgement import Method
 from lunomm.market.records import GridRow, Params, TakerOrder, Tick
+from lunomm.options.book import BookOptions
 from lunomm.tape.reader import read_tape
 
 PROVENANCE = "same file, in-sample"

@@ -24,10 +24,11 @@ from lunomm.commands.summary import summary_line
 from lunomm.commands.up_exchange import World
 from lunomm.commands.up_pipeline import Pipeline
 from lunomm.commands.up_screen import Screen
-from lunomm.config import Common, UpOptions, environment
+from lunomm.config import Common, environment
 from lunomm.errors import BusError, UsageError
 from lunomm.market.presence import OURS
 from lunomm.market.records import Params
+from lunomm.options.up import UpOptions
 
 OTHERS_S = 6.0
 """Longer than a dead piece's heartbeat and lease live."""

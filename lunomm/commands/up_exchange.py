@@ -12,16 +12,10 @@ from lunomm.bus.process import locked
 from lunomm.commands import venue_finder
 from lunomm.commands.present import say
 from lunomm.commands.supervise import Child
-from lunomm.config import (
-    SUPERVISED,
-    Common,
-    ExchangeOptions,
-    UpOptions,
-    child_environment,
-    upstream_key,
-    upstream_place,
-)
+from lunomm.config import SUPERVISED, Common, child_environment, upstream_key, upstream_place
 from lunomm.errors import ExchangeError, LunommError, RefusedError
+from lunomm.options.exchange import ExchangeOptions
+from lunomm.options.up import UpOptions
 
 USUAL_PORTS = {"sim": 8377, "paper": 8378}
 TAKEN = "Choose another with --port"

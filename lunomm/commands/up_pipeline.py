@@ -18,10 +18,11 @@ from lunomm.commands.summary import PairRun, end_flat, note, summarise
 from lunomm.commands.supervise import Child
 from lunomm.commands.up_exchange import World, died_words
 from lunomm.commands.up_screen import Screen
-from lunomm.config import UpOptions, supervised_environment
+from lunomm.config import supervised_environment
 from lunomm.errors import BusError, LunommError, OrdersMayBeLive
 from lunomm.market.presence import OURS
 from lunomm.market.records import BookState, Params
+from lunomm.options.up import UpOptions
 from lunomm.trading.baseline import Baseline, BaselineOptions
 from lunomm.views.pipeline import PairView
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,10 +22,13 @@ import msgspec
 from lunomm.bus.embedded import last_line
 from lunomm.bus.process import is_running, locked, state_folder
 from lunomm.bus.venue import this_host
-from lunomm.config import Common, ExchangeOptions, child_environment, fee_tier, is_this_machine, upstream_key
+from lunomm.config import Common, child_environment, fee_tier, is_this_machine, upstream_key
 from lunomm.errors import ConfigError, ConnectivityError, ExchangeError, UsageError
 from lunomm.luno.hosts import ApiKey, endpoint
 from lunomm.market.presence import VenueInfo
+
+if TYPE_CHECKING:  # `status` asks venues, too, and shall not wait for the options of others
+    from lunomm.options.exchange import ExchangeOptions
 
 SIM_KEY = ApiKey("sim", "sim")
 """What clients log in with at an exchange of ours, whatever keys the user has."""
@@ -230,6 +234,8 @@ async def find_or_start(
 
 def own_exchange(common: Common, pairs: tuple[str, ...] = ()) -> ExchangeOptions:
     """The exchange that is started where none of the mode runs. pairs: none, the usual one."""
+    from lunomm.options.exchange import ExchangeOptions
+
     options = ExchangeOptions(pairs=pairs) if pairs else ExchangeOptions()
     if common.mode != "paper":
         return options

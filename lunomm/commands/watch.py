@@ -21,8 +21,9 @@ from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.present import envelope, put_line, say
 from lunomm.commands.signals import ending
 from lunomm.commands.webhook import Webhook
-from lunomm.config import Common, WatchOptions
+from lunomm.config import Common
 from lunomm.errors import BusError, ConfigError, InstanceError
+from lunomm.options.watch import WatchOptions
 from lunomm.views.alerts import Alarms, Alert
 from lunomm.views.metrics import METRICS, Sample, samples
 

@@ -17,7 +17,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from lunomm.errors import UsageError
-from lunomm.options import QuoteOptions, show
+from lunomm.options import show
+from lunomm.options.quote import QuoteOptions
 
 MAX_RUNS: Final = 100_000
 OBJECTIVE: Final = "beyond_holding"

@@ -11,7 +11,7 @@ from rich.text import Text
 from lunomm.market.records import OwnOrder, TakerOrder, Tick
 from lunomm.market.rules import PairRules, Side
 from lunomm.views import palette
-from lunomm.views.calibrate import estimate_facts
+from lunomm.views.estimates import estimate_facts
 from lunomm.views.ladder import STALE_MS, fine, is_stale, ladder, price_decimals, ratio, spread_words
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
 from lunomm.views.table import Column, table

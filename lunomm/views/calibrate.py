@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from lunomm.market.records import Estimates, Params, Verdict
+from lunomm.market.records import Params, Verdict
 from lunomm.market.rules import PairRules
 from lunomm.views import palette
-from lunomm.views.screen import Fact, Sized, facts, line, rule, stack, status_word
+from lunomm.views.estimates import inverse_kappa, joined, scaled, sigma_daily, verdict_text
+from lunomm.views.screen import Fact, Sized, facts, line, rule, stack
 from lunomm.views.text import UNKNOWN, age, bar, bp, interval, number, percent, safe, with_unit
 
-if TYPE_CHECKING:  # `status` draws estimates too, and shall not wait for numpy
+if TYPE_CHECKING:  # a picture does not wait for numpy
     from lunomm.market.hours import Hour
 
-DAY_S = 86_400.0
 GO_SAMPLE = 50
 """Taker orders from which a verdict can be GO (theory F)."""
 
@@ -41,48 +40,6 @@ class CalibrateView:
     note: str = ""
     hours: tuple[Hour, ...] = ()
     rules: PairRules | None = None
-
-
-def sigma_daily(sigma: float | None) -> float | None:
-    """Relative per sqrt(second) as relative per sqrt(day)."""
-    return None if sigma is None else sigma * math.sqrt(DAY_S)
-
-
-def inverse_kappa(kappa: float | None, mid: float | None) -> float | None:
-    """The mean depth 1/kappa (kappa in 1/price) as a fraction of ``mid``."""
-    return None if kappa is None or mid is None or kappa <= 0 or mid <= 0 else 1.0 / (kappa * mid)
-
-
-def estimate_facts(estimates: Estimates, mid: float | None, *, wide: bool = True) -> list[Fact]:
-    """Label-figure rows of sigma, 1/kappa and A with errors, sources and the verdict."""
-    sigma = percent(sigma_daily(estimates.sigma), 2)
-    if estimates.sigma is not None:
-        if estimates.sigma_se is not None and estimates.sigma > 0:
-            sigma += f" ± {number(196 * estimates.sigma_se / estimates.sigma, 0)} %"
-        sigma += f" {safe(estimates.sigma_source or '', 8)}".rstrip()
-    depth = bp(inverse_kappa(estimates.kappa, mid), 1)
-    rate = with_unit(estimates.intensity, "/s a side", 4 if wide else 3)
-    if wide:
-        low, high = inverse_kappa(estimates.kappa_high, mid), inverse_kappa(estimates.kappa_low, mid)
-        depth = _joined(depth, interval(_scaled(low, 1e4), _scaled(high, 1e4), 1))
-        rate = _joined(rate, interval(estimates.intensity_low, estimates.intensity_high, 4))
-    if estimates.kappa is not None and estimates.kappa_source not in (None, "live"):
-        depth += f" {safe(estimates.kappa_source, 8)}"
-    return [
-        ("σ a day", sigma),
-        ("1/κ depth", depth),
-        ("A", rate),
-        ("verdict", verdict_text(estimates)),
-    ]
-
-
-def verdict_text(estimates: Estimates, *, reason: bool = True) -> Text:
-    """GO, THIN or NO with its shape, the sample and the reason."""
-    text = status_word(estimates.verdict.value, palette.verdict_style(estimates.verdict))
-    text.append(f" n={number(estimates.sample)}", palette.PLAIN)
-    if reason and estimates.reason:
-        text.append(f" {safe(estimates.reason, 80)}", palette.MUTED)
-    return text
 
 
 def calibrate_screen(view: CalibrateView) -> Sized:
@@ -141,25 +98,25 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
     rows: list[Fact] = [
         (
             "σ a day",
-            _joined(
+            joined(
                 percent(sigma_daily(estimates.sigma), 3),
-                interval(_scaled(sigma_low, 100), _scaled(sigma_high, 100), 3),
+                interval(scaled(sigma_low, 100), scaled(sigma_high, 100), 3),
                 safe(estimates.sigma_source or "", 8),
             ),
         ),
         ("σ", with_unit(estimates.sigma, "/√s")),
         (
             "1/κ depth",
-            _joined(
+            joined(
                 bp(inverse_kappa(estimates.kappa, mid), 2),
-                interval(_scaled(low, 1e4), _scaled(high, 1e4), 2),
+                interval(scaled(low, 1e4), scaled(high, 1e4), 2),
                 safe(estimates.kappa_source or "", 8),
             ),
         ),
-        ("κ", _joined(kappa_words, interval(estimates.kappa_low, estimates.kappa_high))),
+        ("κ", joined(kappa_words, interval(estimates.kappa_low, estimates.kappa_high))),
         (
             "A",
-            _joined(
+            joined(
                 with_unit(estimates.intensity, "/s a side", 4),
                 interval(estimates.intensity_low, estimates.intensity_high, 4),
             ),
@@ -211,7 +168,7 @@ def _extra_rows(params: Params) -> list[Fact]:
 
 def _range_bp(high: float, low: float, mid: float | None) -> str:
     near, far = inverse_kappa(high, mid), inverse_kappa(low, mid)
-    return f"{number(_scaled(near, 1e4), 1)} to {number(_scaled(far, 1e4), 1)}"
+    return f"{number(scaled(near, 1e4), 1)} to {number(scaled(far, 1e4), 1)}"
 
 
 def _hours(hours: tuple[Hour, ...]) -> list[RenderableType]:
@@ -250,12 +207,3 @@ def _progress_words(view: CalibrateView, sample: int) -> str:
         words += f", {age(view.elapsed_s * 1000)}"
         words += f" of {age(view.limit_s * 1000)}" if view.limit_s else ""
     return words
-
-
-def _scaled(value: float | None, by: float) -> float | None:
-    return None if value is None else value * by
-
-
-def _joined(figure: str, *more: str) -> str:
-    """A figure followed by what is known of it; only a dash when it is unknown itself."""
-    return figure if figure == UNKNOWN else " ".join([figure, *(part for part in more if part not in ("", UNKNOWN))])

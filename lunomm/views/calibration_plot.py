@@ -11,8 +11,8 @@ from lunomm.market.intensity import Fit
 from lunomm.market.reach import ReachPoint
 from lunomm.market.records import Params
 from lunomm.market.volatility import daily_percent
-from lunomm.views.calibrate import inverse_kappa, sigma_daily
 from lunomm.views.chart import Kind, Panel, Series, svg
+from lunomm.views.estimates import inverse_kappa, sigma_daily
 from lunomm.views.text import bp, number, percent
 
 DISTANCES = 120

@@ -21,7 +21,7 @@ from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.intents import Intent, SideReport, WantedQuotes, Why
 from lunomm.views import palette
 from lunomm.views.axis import Mark, axis
-from lunomm.views.calibrate import inverse_kappa
+from lunomm.views.estimates import inverse_kappa
 from lunomm.views.pipeline import drawable
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
 from lunomm.views.table import Column, table

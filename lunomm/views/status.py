@@ -17,7 +17,7 @@ from lunomm.quoting.inputs import OrderView
 from lunomm.quoting.intents import SideReport, WantedQuotes
 from lunomm.views import palette
 from lunomm.views.book import BookView, heading
-from lunomm.views.calibrate import estimate_facts
+from lunomm.views.estimates import estimate_facts
 from lunomm.views.ladder import fine, ladder, ratio
 from lunomm.views.pipeline import (
     PIECE_STALE_MS,

@@ -40,7 +40,9 @@ from lunomm.config import Common
 from lunomm.errors import LunommError
 from lunomm.luno.hosts import ApiKey
 from lunomm.market.presence import ControlRequest
-from lunomm.options import BookOptions, GatewayOptions, QuoteOptions
+from lunomm.options.book import BookOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.redis_address import RedisAddress
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.messages import MarketFrame

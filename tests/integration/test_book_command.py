@@ -18,10 +18,11 @@ from lunomm.bus.channels import GRID, HEALTH, LOB, ORDERS, RULES, TRADES, health
 from lunomm.bus.client import Bus
 from lunomm.bus.venue import peek
 from lunomm.commands import book
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.errors import InstanceError, RefusedError, UsageError
 from lunomm.market.records import BookState, Tick
 from lunomm.market.rules import Side
+from lunomm.options.book import BookOptions
 from lunomm.quoting.inputs import OrderState, OrderView
 from lunomm.simulator.server import bind
 

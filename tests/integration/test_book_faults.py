@@ -20,7 +20,6 @@ from lunomm.bus.clock import Clock
 from lunomm.commands import auditing
 from lunomm.commands.feed import Feed, Venue, new_rest, read_rules
 from lunomm.commands.venue_finder import SIM_KEY
-from lunomm.config import BookOptions
 from lunomm.errors import MarketDataError
 from lunomm.luno.hosts import Endpoint, endpoint
 from lunomm.luno.wire import WireError, decode_market_frame
@@ -31,6 +30,7 @@ from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.records import BookState, Tick
 from lunomm.market.rules import Side
+from lunomm.options.book import BookOptions
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -14,9 +14,11 @@ from lunomm.bus.client import Bus
 from lunomm.bus.venue import peek
 from lunomm.commands import book, calibrate
 from lunomm.commands.calibrate import Stored, keep
-from lunomm.config import BookOptions, CalibrateOptions, Common
+from lunomm.config import Common
 from lunomm.errors import UsageError
 from lunomm.market.records import Estimates, GridRow, Params, TakerOrder, Verdict
+from lunomm.options.book import BookOptions
+from lunomm.options.calibrate import CalibrateOptions
 
 if TYPE_CHECKING:
     from conftest import RedisServer

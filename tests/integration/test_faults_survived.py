@@ -16,8 +16,9 @@ from test_gateway_command import PAIR, desk, ends, gateway
 from lunomm.bus.channels import LOB
 from lunomm.bus.client import Bus
 from lunomm.commands import book
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.market.records import BookState
+from lunomm.options.book import BookOptions
 from lunomm.simulator.fault_table import parse_fault
 from lunomm.simulator.faults import Armed
 

@@ -13,8 +13,9 @@ from test_gateway_command import PAIR, Desk, desk, journal, until
 
 from lunomm.bus.channels import HEALTH, health_key
 from lunomm.commands import gateway as command
-from lunomm.config import Common, GatewayOptions, RedisAddress
+from lunomm.config import Common, RedisAddress
 from lunomm.errors import CredentialsError, JournalError, OrdersMayBeLive
+from lunomm.options.gateway import GatewayOptions
 from lunomm.trading.lag import CALM_NS
 
 WHERE = (

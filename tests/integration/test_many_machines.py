@@ -33,7 +33,10 @@ from lunomm.luno.budget import CallBudget
 from lunomm.luno.hosts import ApiKey, endpoint
 from lunomm.luno.rest import LunoRest
 from lunomm.market.rules import Side
-from lunomm.options import BookOptions, CalibrateOptions, GatewayOptions, QuoteOptions
+from lunomm.options.book import BookOptions
+from lunomm.options.calibrate import CalibrateOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.redis_address import read_redis
 
 pytestmark = pytest.mark.skipif(SERVER is None, reason="redis-server is not on this machine (Debian: redis-server)")

@@ -14,10 +14,11 @@ from house import House, serve
 
 from lunomm.bus.clock import Clock
 from lunomm.commands.ranking import run
-from lunomm.config import Common, PairsOptions, RedisAddress
+from lunomm.config import Common, RedisAddress
 from lunomm.errors import ConnectivityError, UsageError
 from lunomm.luno.hosts import ApiKey
 from lunomm.market.rules import MarketStatus
+from lunomm.options.pairs import PairsOptions
 from lunomm.simulator.exchange import seeded
 from lunomm.simulator.keys import Key
 from lunomm.simulator.server import bind

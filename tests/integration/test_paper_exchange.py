@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from lunomm.commands import exchange as command
 from lunomm.commands import paper_exchange as module
 from lunomm.commands.venue_finder import SimInfo, ask, noted_exchange
-from lunomm.config import Common, ExchangeOptions, RedisAddress
+from lunomm.config import Common, RedisAddress
 from lunomm.errors import ConfigError, ConnectivityError, CredentialsError, UsageError
 from lunomm.luno.hosts import ApiKey, endpoint
 from lunomm.luno.public import PATHS, PublicData
@@ -32,6 +32,7 @@ from lunomm.luno.wire import KEEPALIVE, decode_market_frame
 from lunomm.market.book import Book
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.rules import Side
+from lunomm.options.exchange import ExchangeOptions
 from lunomm.simulator.keys import R_BALANCE, Key, KeyRing
 from lunomm.simulator.matching import Engine, TimeInForce
 from lunomm.simulator.profiles import CATALOGUE

@@ -19,9 +19,10 @@ from lunomm.bus.channels import HEALTH, ORDERS, health_key
 from lunomm.bus.client import Bus
 from lunomm.bus.venue import peek
 from lunomm.commands import record
-from lunomm.config import BookOptions, Common
+from lunomm.config import Common
 from lunomm.errors import InstanceError
 from lunomm.market.rules import Side
+from lunomm.options.book import BookOptions
 from lunomm.quoting.inputs import OrderState, OrderView
 from lunomm.tape.beside import contradictions, read_sidecar
 from lunomm.tape.lines import Sidecar, is_ours

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lunomm.commands import up_exchange as up
-from lunomm.config import UpOptions, read_common
+from lunomm.config import read_common
+from lunomm.options.up import UpOptions
 
 
 async def test_a_port_taken_in_between_is_replaced(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

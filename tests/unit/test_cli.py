@@ -13,8 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from lunomm import cli, cli_options
-from lunomm.config import BookOptions, Common, ExchangeOptions, GatewayOptions, QuoteOptions, UpOptions
+from lunomm.config import Common
 from lunomm.errors import BusError, InstanceError, OrdersMayBeLive, RefusedError
+from lunomm.options.book import BookOptions
+from lunomm.options.exchange import ExchangeOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
+from lunomm.options.up import UpOptions
 
 COMMANDS = ("book", "quote", "gateway", "calibrate", "status", "up", "exchange", "down")
 

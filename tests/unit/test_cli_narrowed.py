@@ -30,12 +30,23 @@ def test_groups_and_what_is_no_command_keep_the_whole(name: str) -> None:
     assert len(app.registered_commands) > 5 and app.registered_groups
 
 
-def test_what_a_command_does_not_need_is_not_imported() -> None:
-    def heavy_after(statement: str) -> set[str]:
-        code = f"import sys; {statement}; print(*sys.modules)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-        return set(done.stdout.split()) & set(HEAVY)
+def modules_after(statement: str) -> set[str]:
+    """What is imported after it, in a process of its own."""
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
 
-    assert heavy_after("import lunomm.cli") == set()
+
+def test_what_a_command_does_not_need_is_not_imported() -> None:
+    assert not modules_after("import lunomm.cli") & set(HEAVY)
     pieces = "import lunomm.commands.status, lunomm.commands.quote, lunomm.commands.up"
-    assert not heavy_after(pieces) & {"numpy", "httpx", "websockets", "sqlite3"}
+    assert not modules_after(pieces) & {"numpy", "httpx", "websockets", "sqlite3"}
+
+
+def test_no_options_of_other_commands_are_made() -> None:
+    def options_after(statement: str) -> set[str]:
+        return {name for name in modules_after(statement) if name.startswith("lunomm.options.")}
+
+    assert options_after("import lunomm.cli") == set()
+    assert options_after("import lunomm.cli, lunomm.commands.status, lunomm.commands.piece") == set()
+    assert options_after("import lunomm.cli, lunomm.commands.calibrate") >= {"lunomm.options.calibrate"}

@@ -12,14 +12,8 @@ import pytest
 
 from lunomm import cli_options, config
 from lunomm.config import (
-    BookOptions,
-    CalibrateOptions,
     Common,
-    ExchangeOptions,
-    GatewayOptions,
-    QuoteOptions,
     RedisAddress,
-    UpOptions,
     environment,
     parse_pair,
     parse_pairs,
@@ -27,10 +21,16 @@ from lunomm.config import (
     read_dotenv,
     read_redis,
     read_state_dir,
-    require_live,
 )
 from lunomm.errors import ConfigError, LunommError, UsageError
 from lunomm.luno.hosts import ApiKey
+from lunomm.options.book import BookOptions
+from lunomm.options.calibrate import CalibrateOptions
+from lunomm.options.exchange import ExchangeOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
+from lunomm.options.up import UpOptions
+from lunomm.requires import require_bus_key, require_live
 
 KEYS = {"LUNO_KEY_ID": "abc", "LUNO_KEY_SECRET": "def"}
 
@@ -327,14 +327,14 @@ def test_the_guardians_own_key_is_whole_or_absent(tmp_path: Path) -> None:
 
 def test_a_bus_on_another_machine_is_sealed() -> None:
     here = read_common({"LUNOMM_STATE_DIR": "/tmp"})
-    config.require_bus_key(here)
+    require_bus_key(here)
     away = {"REDIS_HOST": "10.0.0.7", "LUNOMM_STATE_DIR": "/tmp"}
     with pytest.raises(ConfigError, match="LUNOMM_BUS_KEY: absent"):
-        config.require_bus_key(read_common(away))
+        require_bus_key(read_common(away))
     with pytest.raises(ConfigError, match="shorter than 16"):
         read_common({**away, "LUNOMM_BUS_KEY": "short"})
     sealed = read_common({**away, "LUNOMM_BUS_KEY": "canary-0123456789"})
-    config.require_bus_key(sealed)
+    require_bus_key(sealed)
     assert sealed.redis.bus_key == "canary-0123456789" and "canary" not in repr(sealed)
 
 

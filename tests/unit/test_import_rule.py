@@ -18,6 +18,7 @@ RANKS = {
     "trading": 3,
     "luno": 4,
     "options": 4,
+    "requires": 5,
     "numbers": 0,
     "checks": 5,
     "settable": 5,
@@ -103,7 +104,8 @@ IMPURE = {
 LIGHT = (
     "cli.py", "cli_doctor.py", "cli_market.py", "cli_operator.py", "cli_backtest.py", "cli_research.py",
     "cli_explain.py", "cli_tape.py", "cli_reading.py",
-    "cli_options.py", "cli_errors.py", "cli_narrowed.py", "config.py", "options.py", "backtest_options.py",
+    "cli_options.py", "cli_errors.py", "cli_narrowed.py", "config.py", "requires.py",
+    "options/__init__.py", "backtest_options.py",
     "dotenv_file.py", "redis_address.py", "__init__.py", "__main__.py",
 )  # fmt: skip
 HEAVY = {"redis", "httpx", "websockets", "numpy", "starlette", "uvicorn"}

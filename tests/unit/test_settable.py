@@ -8,7 +8,8 @@ from decimal import Decimal as D
 import pytest
 
 from lunomm.errors import UsageError
-from lunomm.options import GatewayOptions, QuoteOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.settable import RESTART, SETTABLE, changed, check_change, settings, text_of, value_of
 
 

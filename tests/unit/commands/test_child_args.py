@@ -13,7 +13,11 @@ import pytest
 from lunomm import cli
 from lunomm.commands.child_args import book_args, gateway_args, quote_args, venue_args
 from lunomm.commands.venue_finder import exchange_args
-from lunomm.config import BookOptions, Common, ExchangeOptions, GatewayOptions, QuoteOptions, RedisAddress
+from lunomm.config import Common, RedisAddress
+from lunomm.options.book import BookOptions
+from lunomm.options.exchange import ExchangeOptions
+from lunomm.options.gateway import GatewayOptions
+from lunomm.options.quote import QuoteOptions
 
 PAIRS = ("XBTMYR", "XBTZAR")
 

@@ -16,7 +16,7 @@ from lunomm.commands.gateway import GATEWAY
 from lunomm.commands.quote import asked
 from lunomm.journal.store import open_journal
 from lunomm.market.clock import Now
-from lunomm.options import QuoteOptions
+from lunomm.options.quote import QuoteOptions
 from lunomm.tape.latency import Fixed
 from lunomm.tape.lines import Provenance, Sidecar, tape_name
 from lunomm.tape.writer import TapeFile

@@ -8,7 +8,8 @@ from drawing import HOSTILE, draw
 
 from lunomm.market.hours import Hour
 from lunomm.market.records import Estimates, Params, SideFit, Verdict
-from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen, inverse_kappa, sigma_daily
+from lunomm.views.calibrate import CalibrateView, calibrate_line, calibrate_screen
+from lunomm.views.estimates import inverse_kappa, sigma_daily
 
 
 @pytest.fixture
