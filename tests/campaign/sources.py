@@ -65,6 +65,9 @@ class Sources:
 
     def ended(self, role: str, how: str, error: BaseException | None, *, beside: bool) -> None:
         """A process ended by itself."""
+        if role == "book" and not self._world.frames.down:
+            # It ran until now, though it may have been held until a moment ago.
+            self.bad.pop(role, None)
         if error is not None:
             self._checker.guard(f"INV-35: {role} ended with {how}")
         elif beside and how.startswith("exit 0") and not self._world.ending:
