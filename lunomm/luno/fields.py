@@ -8,6 +8,7 @@ would also take ``1e999999`` (minutes of work as an int), NaN, underscores and o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -23,6 +24,8 @@ _DIGITS = r"[0-9]{1,15}(?:\.[0-9]{1,18})?\Z"
 
 Amount = Annotated[str, msgspec.Meta(pattern=f"^{_DIGITS}")]
 """Money, price or volume that cannot be negative."""
+
+_SIGNED = re.compile(f"-?{_DIGITS}").match
 
 Signed = Annotated[str, msgspec.Meta(pattern=f"^-?{_DIGITS}")]
 """A change, a balance, or a fee (a maker's rebate is a negative fee)."""
@@ -52,10 +55,9 @@ def decimal(text: str) -> Decimal:
     Raises:
         MarketDataError: BAD_NUMBER: the text is neither (it did not come through a decoder of this package).
     """
-    try:
-        return Decimal(msgspec.convert(text, Signed))
-    except msgspec.ValidationError:
-        raise MarketDataError(f"not a plain decimal number: {text[:40]!a}", code="BAD_NUMBER") from None
+    if _SIGNED(text) is None:
+        raise MarketDataError(f"not a plain decimal number: {text[:40]!a}", code="BAD_NUMBER")
+    return Decimal(text)
 
 
 @cache
@@ -63,11 +65,12 @@ def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(shape)
 
 
-def decode(raw: str | bytes, shape: type[T], what: str, *, limit: int) -> T:
+def decode(raw: str | bytes, shape: type[T], what: str, *, limit: int, keys: bool = True) -> T:
     """``raw`` as one value of ``shape``; unknown extra fields are ignored.
 
     Args:
-        what: names the text in an error. limit: most characters accepted, checked before anything is parsed.
+        what: names the text in an error. limit: most characters accepted, checked before anything is parsed. keys:
+            whether to look for a key given twice; False where the caller does.
 
     Raises:
         MarketDataError: BAD_FRAME: too long, too deep, not JSON, a key given twice, or not of that shape.
@@ -79,7 +82,8 @@ def decode(raw: str | bytes, shape: type[T], what: str, *, limit: int) -> T:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         why = str(error)[:120]
     else:
-        refuse_repeated_keys(raw, what)
+        if keys:
+            refuse_repeated_keys(raw, what)
         return value  # type: ignore[no-any-return]
     raise MarketDataError(f"{what}: {why}", code="BAD_FRAME")
 

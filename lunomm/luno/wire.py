@@ -382,8 +382,9 @@ def decode_user_frame(raw: str | bytes) -> WireUserMessage | WireError | None:
         raise MarketDataError(f"user stream: frame longer than {MAX_USER_FRAME} bytes", code="BAD_FRAME")
     if _is_keepalive(raw):
         return None
-    code = decode(raw, _Code, "user stream", limit=MAX_USER_FRAME)
+    code = decode(raw, _Code, "user stream", limit=MAX_USER_FRAME, keys=False)
     if code.error_code is not None:
+        refuse_repeated_keys(raw, "user stream")
         return WireError(code.error_code, code.error or "")
     message = decode(raw, WireUserMessage, "user stream", limit=MAX_USER_FRAME)
     payloads = {

@@ -140,12 +140,13 @@ class Calibrator:
                 at = self._reached[last - GO_SAMPLE].at_ms
                 start = max(start, min(at - at % _ROW_MS, end - self._lookback_ms))
             first = bisect_left(self._reached, start, key=_at)
-        rows = [row for row in self._rows if start <= row[0] < end]
+        # A day of rows is remembered and half an hour looked at, every ten seconds.
+        rows = self._rows[bisect_left(self._rows, start, key=_start) : bisect_left(self._rows, end, key=_start)]
         exposure = merge_exposure([exposure for _, exposure in rows])
         if exposure is None:
             return None
         own_hits = bisect_left(self._own_ms, end) - bisect_left(self._own_ms, start)
-        window_s = (end - max(start, min(at for at, _ in rows))) / 1000
+        window_s = (end - max(start, rows[0][0])) / 1000
         return Window(self._reached[first:last], exposure, own_hits, window_s, tuple(self._holes_ms), self.mid)
 
     def intensity(self) -> Intensity:
@@ -310,6 +311,10 @@ def _others(window: Window | None, mid: float | None) -> dict[str, float]:
 
 def _at(entry: Reached) -> int:
     return entry.at_ms
+
+
+def _start(row: tuple[int, Floats]) -> int:
+    return row[0]
 
 
 def _insert(times: list[int], at_ms: int) -> None:

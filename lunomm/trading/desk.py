@@ -105,6 +105,7 @@ class Desk:
         self.rules: PairRules | None = None
         self.fees: tuple[Decimal, Decimal] | None = None
         self.prices = Reference()
+        self.aimed: situation.Aim | None = None
         self.rules_chore, self.fees_chore = Chore(due_ns=now.mono_ns), Chore(due_ns=now.mono_ns)
         self.reference_chore = Chore(due_ns=now.mono_ns)
         self.held: dict[Side, str] = {}
@@ -189,7 +190,7 @@ class Desk:
                 continue
             shared.balances.shift(self.base, trade.amounts.net_base(trade.side), now.mono_ns)
             shared.balances.shift(self.counter, trade.amounts.net_counter(trade.side), now.mono_ns)
-        missing = bool(working.unbooked)
+        missing = working.owes
         self._missing_ns = (self._missing_ns or now.mono_ns) if missing else None
         working.trades.want(now.mono_ns + (SECOND // 2 if missing else TRADES_NS))
 

@@ -31,6 +31,9 @@ FAIRS_KEPT = 2400
 """Fair prices remembered: twenty minutes at the quoter's pace of two a second."""
 
 
+MARKS_KNOWN = 8
+"""Marks whose profit is kept between fills."""
+
 _ROUND = Context(prec=60, traps=[InvalidOperation])
 
 
@@ -69,12 +72,14 @@ class Inventory:
         self._spread = ZERO
         self._inventory = ZERO
         self._fees = ZERO
+        self._known: dict[Decimal, Pnl] = {}
 
     def fill(self, fill: Fill) -> None:
         """Book one fill (each once.
 
         The caller keys them by sequence). Without a known fair price its own price is the mark.
         """
+        self._known.clear()
         mark = mark_of(fill.fair) if fill.fair is not None else fill.price
         amounts = Amounts(fill.volume, fill.counter, fill.fee_base, fill.fee_counter)
         self._move_mark(mark)
@@ -99,6 +104,7 @@ class Inventory:
 
     def flow(self, base: Decimal, counter: Decimal, mark: Decimal | None) -> None:
         """Base and counter that came (or went, negative) by other hands: the position changes, the profit does not."""
+        self._known.clear()
         if mark is not None:
             self._move_mark(mark)
         self.position = EXACT.add(self.position, base)
@@ -107,18 +113,25 @@ class Inventory:
 
     def pnl(self, mark: Decimal) -> Pnl:
         """Profit since the opening at ``mark``; total is computed from cash and position, not from the parts."""
+        # Asked for at every step of a gateway, at two marks; it is another only with a fill, a flow or another mark.
+        if (known := self._known.get(mark)) is not None:
+            return known
         value = EXACT.add(self._cash, EXACT.multiply(self.position, mark))
         start = EXACT.multiply(self.opening, self._opening_mark)
         total = EXACT.subtract(EXACT.subtract(value, start), self._flow_value)
         drift = EXACT.add(self._inventory, EXACT.multiply(self.position, EXACT.subtract(mark, self._mark)))
         held = EXACT.multiply(self.opening, EXACT.subtract(mark, self._opening_mark))
-        return Pnl(
+        found = Pnl(
             total=plain(total),
             spread=plain(self._spread),
             inventory=plain(drift),
             fees=plain(self._fees),
             holding=plain(held),
         )
+        if len(self._known) >= MARKS_KNOWN:
+            self._known.clear()
+        self._known[mark] = found
+        return found
 
     def _move_mark(self, mark: Decimal) -> None:
         self._inventory = EXACT.add(self._inventory, EXACT.multiply(self.position, EXACT.subtract(mark, self._mark)))

@@ -23,19 +23,24 @@ class Money:
 
     def __init__(self, shared: Shared, desks: Mapping[str, Desk], notes: dict[str, str]) -> None:
         self._shared, self._desks, self._notes = shared, desks, notes
+        self._saved: dict[str, Decimal] = {}
+        self._assets = sorted(shared.balances.assets)
+        self._traders = {
+            asset: [desk for desk in desks.values() if asset in (desk.base, desk.counter)] for asset in self._assets
+        }
 
     def judge(self, now: Now) -> None:
         """Anchor what we expect to hold, open new pairs, find money that moved by other hands, judge the day's loss."""
         balances = self._shared.balances
         if not balances.ready:
             return
-        for asset in sorted(balances.assets):
+        for asset in self._assets:
             if not balances.anchored(asset):
                 held = balances.held(asset)
                 balances.anchor(asset, held.total if held else Decimal(0))
         for desk in self._desks.values():
             desk.open(now)
-        for asset in sorted(balances.assets):
+        for asset in self._assets:
             self._drifted(asset, now)
         for desk in self._desks.values():
             desk.count_loss(now)
@@ -50,11 +55,10 @@ class Money:
         return lost
 
     def _drifted(self, asset: str, now: Now) -> None:
-        desks = [desk for desk in self._desks.values() if asset in (desk.base, desk.counter)]
-        if not all(desk.working.looked and desk.ledger.opened for desk in desks):
-            return
-        if any(desk.working.unbooked for desk in desks):
-            return
+        desks = self._traders[asset]
+        for desk in desks:
+            if not (desk.working.looked and desk.ledger.opened) or desk.working.owes:
+                return
         balances = self._shared.balances
         drift = balances.drift(asset, now.mono_ns)
         if not balances.suspect(asset):
@@ -78,15 +82,16 @@ class Money:
 
     def tell(self, asset: str, now: Now) -> None:
         """Say an asset's balance, once for all pairs that trade it."""
-        desk = next(desk for desk in self._desks.values() if asset in (desk.base, desk.counter))
+        desk = self._traders[asset][0]
         self._shared.tell_balance(desk.pair, self._shared.balances.balance(asset), now)
 
     def save(self) -> None:
         """Keep in the journal what every asset's total should be."""
         balances = self._shared.balances
-        for asset in sorted(balances.assets):
-            if balances.anchored(asset):
-                name, value = f"expected:{asset}", format(balances.expected(asset), "f")
+        for asset in self._assets:
+            if balances.anchored(asset) and (expected := balances.expected(asset)) is not self._saved.get(asset):
+                self._saved[asset] = expected
+                name, value = f"expected:{asset}", format(expected, "f")
                 if self._notes.get(name) != value:
                     self._notes[name] = value
                     self._shared.out.append(SaveNote("", name, value))

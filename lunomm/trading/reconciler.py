@@ -402,7 +402,7 @@ class Reconciler:
             return
         if self._flat_ns is None:
             self._flat_ns = now.mono_ns
-        booked = not any(desk.working.unbooked for desk in self.desks.values())
+        booked = not any(desk.working.owes for desk in self.desks.values())
         if not booked and now.mono_ns - self._flat_ns < BOOK_LAST_NS:
             self._clean.clear()
             return

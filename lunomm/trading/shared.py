@@ -139,20 +139,23 @@ class Shared:
         no more than the pair's part less its own orders."""
         usable = self.usable(asset)
         free = usable - self.committed(asset)
-        wanted = self.wants(asset)
-        if len(wanted) < 2:
+        if not self._divided(asset):
             return free
-        return min(free, allowed(usable, wanted, pair) - self.committed(asset, pair=pair))
+        return min(free, allowed(usable, self.wants(asset), pair) - self.committed(asset, pair=pair))
 
     def balance_of(self, asset: str, pair: str) -> Balance:
         """The balance as a pair's quoter may see it: what another pair was promised is not free to this one."""
-        balance, wanted = self.balances.balance(asset), self.wants(asset)
-        if len(wanted) < 2:
+        balance = self.balances.balance(asset)
+        if not self._divided(asset):
             return balance
         usable = self.usable(asset)
-        part = promised(usable, wanted, pair) - self.committed(asset, pair=pair)
+        part = promised(usable, self.wants(asset), pair) - self.committed(asset, pair=pair)
         reserved = balance.total - max(min(part, usable - self.committed(asset)), Decimal(0))
         return Balance(asset=asset, total=balance.total, reserved=reserved)
+
+    def _divided(self, asset: str) -> bool:
+        """Whether several pairs trade it."""
+        return sum(asset in both for both in self.legs.values()) > 1
 
     def settled(self, asset: str) -> bool:
         """Whether the balance was read well after our orders last changed."""

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lunomm.market.clock import Now
-from lunomm.market.rules import Side
+from lunomm.market.rules import PairRules, Side
 from lunomm.trading.limits import Situation, open_value
+from lunomm.trading.orders import ZERO
 
 if TYPE_CHECKING:
     from lunomm.trading.desk import Desk
 
 
-def target(desk: Desk) -> Decimal | None:
-    """Base to hold, on the lot step; None before rules, opening and a market price are known."""
-    if desk.rules is None or desk.reference is None or not desk.ledger.opened:
+class Aim(NamedTuple):
+    """What the account aims at in a pair.
+
+    rules, base, counter, price: what that rests on (base and counter as expected). target: base. most: base, how far
+    from the target the account can be; None until asked for.
+    """
+
+    rules: PairRules
+    base: Decimal
+    counter: Decimal
+    price: Decimal
+    target: Decimal
+    most: Decimal | None = None
+
+
+def aim(desk: Desk) -> Aim | None:
+    """Kept until anything it rests on changes; None before rules, opening and a market price are known."""
+    rules, price = desk.rules, desk.reference
+    if rules is None or price is None or not desk.ledger.opened:
         return None
     balances = desk.shared.balances
-    wish = desk.ledger.target(balances.expected(desk.base), balances.expected(desk.counter), desk.reference)
-    return desk.rules.volume(desk.rules.floor_lots(max(wish, Decimal(0))))
+    base, counter = balances.expected(desk.base), balances.expected(desk.counter)
+    if desk.aimed is None or desk.aimed[:4] != (rules, base, counter, price):
+        wish = desk.ledger.target(base, counter, price)
+        desk.aimed = Aim(rules, base, counter, price, rules.volume(rules.floor_lots(max(wish, ZERO))))
+    return desk.aimed
+
+
+def target(desk: Desk) -> Decimal | None:
+    """Base to hold, on the lot step; None before rules, opening and a market price are known."""
+    found = aim(desk)
+    return None if found is None else found.target
 
 
 def max_position(desk: Desk) -> Decimal | None:
@@ -28,12 +54,12 @@ def max_position(desk: Desk) -> Decimal | None:
     limit = desk.shared.settings.limits.max_position
     if limit is not None:
         return limit
-    aim = target(desk)
-    if aim is None or desk.reference is None or desk.rules is None:
-        return None
-    balances = desk.shared.balances
-    most = balances.expected(desk.base) + max(balances.expected(desk.counter), Decimal(0)) / desk.reference
-    return desk.rules.volume(desk.rules.ceil_lots(max(most - aim, aim, Decimal(0))))
+    found = aim(desk)
+    if found is not None and found.most is None:
+        all_base = found.base + max(found.counter, ZERO) / found.price
+        lots = found.rules.ceil_lots(max(all_base - found.target, found.target, ZERO))
+        found = desk.aimed = found._replace(most=found.rules.volume(lots))
+    return None if found is None else found.most
 
 
 def of(desk: Desk, wanted: Collection[str], now: Now) -> Situation | None:
@@ -41,8 +67,8 @@ def of(desk: Desk, wanted: Collection[str], now: Now) -> Situation | None:
 
     wanted: ids of the intents wanted now, to tell an order that stays from one on its way out.
     """
-    aim, most, rules = target(desk), max_position(desk), desk.rules
-    if aim is None or most is None or rules is None or desk.reference is None:
+    wish, most, rules = target(desk), max_position(desk), desk.rules
+    if wish is None or most is None or rules is None or desk.reference is None:
         return None
     shared = desk.shared
     low, high = shared.balances.bounds(desk.base)
@@ -55,7 +81,7 @@ def of(desk: Desk, wanted: Collection[str], now: Now) -> Situation | None:
         rules=rules,
         position_low=low,
         position_high=high,
-        target=aim,
+        target=wish,
         max_position=most,
         bids_open=shared.open_base(desk.base, Side.BID),
         asks_open=shared.open_base(desk.base, Side.ASK),

@@ -128,6 +128,11 @@ class Working:
         return self.listing.answered and self.trades.answered and not self._first_looks
 
     @property
+    def owes(self) -> bool:
+        """Whether any order has fills that no trade row accounts for yet."""
+        return bool(self._owed)
+
+    @property
     def unbooked(self) -> list[Order]:
         """Orders with fills that no trade row accounts for yet."""
         return list(self._owed.values())
