@@ -1,7 +1,7 @@
 """``python tests/benchmarks [NAME...]``: run the benchmarks, tell, keep the results, compare with the ratios kept.
 
-``--keep`` keeps what was found in ``baseline.json``, whole, and makes the README's table of that; ``--readme`` only makes
-that table. Exit code 0 whatever the times; 1 where a benchmark could not be measured; 2 for an unknown name.
+``--keep`` keeps what was found in ``baseline.json``, whole, and makes the README's table of that; ``--readme`` makes
+only the table. Exit code 0 whatever the times; 1 where a benchmark could not be measured; 2 for an unknown name.
 """
 
 from __future__ import annotations
