@@ -186,6 +186,7 @@ bash scripts.sh soak replay SEED     one of its seeds, told line by line
 bash scripts.sh soak chaos [OPTIONS] kill, freeze and double real processes, for an hour or so (tests/chaos; --help)
 bash scripts.sh soak ctrl-c          Ctrl-C with ten live orders, a hundred times: seconds to the verified end
 bash scripts.sh soak book             every field of the tick after each of 100,000 generated frames, against a naive book
+bash scripts.sh soak day [OPTIONS]   a day of simulated flow through book, quoter and gateway: memory must stay flat (--help)
 bash scripts.sh soak paper [OPTIONS] the paper venue's fills against the matching engine's, on many seeds (--help)
 bash scripts.sh bench [NAME...]      measure speed as ratios of one run (tests/benchmarks/README.md); --keep keeps them
 bash scripts.sh bench --readme       the README's table from what is kept
@@ -235,6 +236,10 @@ case "${1:-}" in
                 shift
                 LUNOMM_SOAK_TICKS="${LUNOMM_SOAK_TICKS:-100000}" exec "$python" -m pytest -q -n 0 -p no:cacheprovider \
                     --timeout 3600 "$root/tests/property/test_book_against_naive.py" "$@"
+                ;;
+            day)
+                shift
+                PYTHONPATH="$root/tests" exec "$python" -m day_of_flow "$@"
                 ;;
             paper)
                 shift

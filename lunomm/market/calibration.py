@@ -110,17 +110,27 @@ class Calibrator:
         if row.exposure:
             self._rows.append((row.start_ms, np.asarray(row.exposure, dtype=float)))
         self.end_ms = row.start_ms + round(len(row.mids) * row.step_s * 1000)
-        self._forget(self.end_ms - MAX_LOOKBACK_MS)
+        self._forget(self.end_ms)
 
-    def _forget(self, before_ms: int) -> None:
-        if self._rows and self._rows[0][0] < before_ms:
-            self._rows = [row for row in self._rows if row[0] >= before_ms]
-        if self._reached and self._reached[0].at_ms < before_ms:
-            self._reached = [entry for entry in self._reached if entry.at_ms >= before_ms]
-        if self._own_ms and self._own_ms[0] < before_ms:
-            self._own_ms = [at for at in self._own_ms if at >= before_ms]
-        if self._holes_ms and self._holes_ms[0] < before_ms:
-            self._holes_ms = [at for at in self._holes_ms if at >= before_ms]
+    def _forget(self, end_ms: int) -> None:
+        """Drop what no window will reach again: its start never goes back, but for the row that it begins in."""
+        before_ms = self._start_ms(end_ms) - _ROW_MS
+        del self._rows[: bisect_left(self._rows, before_ms, key=_start)]
+        del self._reached[: bisect_left(self._reached, before_ms, key=_at)]
+        del self._own_ms[: bisect_left(self._own_ms, before_ms)]
+        del self._holes_ms[: bisect_left(self._holes_ms, end_ms - MAX_LOOKBACK_MS)]
+
+    def _start_ms(self, end_ms: int) -> int:
+        """Of the lookback that ends there, grown backwards until it holds ``GO_SAMPLE`` orders (a day at most)."""
+        start_ms = end_ms - self._lookback_ms
+        last = bisect_left(self._reached, end_ms, key=_at)
+        if last - bisect_left(self._reached, start_ms, key=_at) >= GO_SAMPLE:
+            return start_ms
+        if last < GO_SAMPLE:
+            return end_ms - MAX_LOOKBACK_MS
+        # Back to the start of the row of the 50th newest order: whole rows, or its waiting time is not seen.
+        at_ms = self._reached[last - GO_SAMPLE].at_ms
+        return max(end_ms - MAX_LOOKBACK_MS, min(at_ms - at_ms % _ROW_MS, start_ms))
 
     def window(self) -> Window | None:
         """The lookback, grown backwards until it holds ``GO_SAMPLE`` orders (a day at most).
@@ -130,17 +140,8 @@ class Calibrator:
         if self.end_ms is None or not self._rows:
             return None
         end = self.end_ms
-        last = bisect_left(self._reached, end, key=_at)
-        start = end - self._lookback_ms
-        first = bisect_left(self._reached, start, key=_at)
-        if last - first < GO_SAMPLE:
-            start = end - MAX_LOOKBACK_MS
-            if last >= GO_SAMPLE:
-                # Back to the start of the row of the 50th newest order: whole rows, or its waiting time is not seen.
-                at = self._reached[last - GO_SAMPLE].at_ms
-                start = max(start, min(at - at % _ROW_MS, end - self._lookback_ms))
-            first = bisect_left(self._reached, start, key=_at)
-        # A day of rows is remembered and half an hour looked at, every ten seconds.
+        start = self._start_ms(end)
+        first, last = (bisect_left(self._reached, at, key=_at) for at in (start, end))
         rows = self._rows[bisect_left(self._rows, start, key=_start) : bisect_left(self._rows, end, key=_start)]
         exposure = merge_exposure([exposure for _, exposure in rows])
         if exposure is None:

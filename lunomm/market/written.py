@@ -34,7 +34,7 @@ _TICK: Final = (
 )
 """An open, two-sided market, in `Tick`'s order: the moment, the touch, the depth, the ladders, own orders and model."""
 
-KNOWN_TEXTS: Final = 2**13
+KNOWN_TEXTS: Final = 2**10
 """Texts of prices and of volumes that a ladder keeps."""
 
 

@@ -23,6 +23,7 @@ from lunomm.trading.restored import RestoredPair
 from lunomm.trading.shared import Shared
 from lunomm.trading.throttle import Repeat
 from lunomm.trading.tracking import REPEAT_NS, Track
+from lunomm.trading.used_ids import UsedIds
 
 LISTING_NS = 30 * SECOND
 """Between two listings of the open orders: the longest life of an order nobody knows of."""
@@ -79,7 +80,7 @@ class Working:
         self._live: dict[str, Order] = {}
         self._owed: dict[str, Order] = {}
         self._forget_ns = now_ns
-        self.used = set(restored.used)
+        self.used = UsedIds(restored.used)
         self.tracks: dict[str, Track] = {}
         self.trades = Chore(due_ns=now_ns)
         self.listing = Chore(due_ns=now_ns)

@@ -29,6 +29,7 @@ NAMES = (
     "tick_to_order",
     "book_depth",
     "estimation",
+    "scale",
 )
 RESULTS = HERE / "results.json"
 FLAGS = ("--keep", "--readme")

@@ -7,15 +7,12 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis.asyncio as aioredis
 from harness import Outcome, side_by_side, spread
+from listening import Heard, listening
 from recorded import PAIR, decode_floor
 from running import clean_environment, cpu_s, needs_proc, process, redis_of_its_own, until
-from websockets.asyncio.client import connect
 
 from lunomm.config import RedisAddress
 
@@ -27,21 +24,9 @@ SPEED = 25
 WINDOW_S = 20.0
 WARM_S = 5.0
 SAMPLE_S = 0.05
-KEEPALIVE = '""'
 
 WORK = f"`lunomm exchange {PAIR} --speed {SPEED}` for {WINDOW_S:g} s, read by `lunomm book {PAIR}` and a plain client"
 LEAVES_OUT = "quote, gateway and their calls; TLS; all processes share one machine with this one"
-
-
-@dataclass
-class Heard:
-    """What the plain client and a subscriber of LOB got."""
-
-    frames: list[str] = field(default_factory=list)
-    sequence: int = 0
-    published: int = 0
-    ticks: int = 0
-    lags: list[int] = field(default_factory=list)
 
 
 def run() -> Outcome:
@@ -62,10 +47,10 @@ async def _measure(folder: Path, address: RedisAddress) -> Outcome:
         exchange = running.enter_context(process(environment, folder, "exchange", PAIR, "--speed", str(SPEED)))
         note = folder / "exchange.json"
         await until(lambda: note.exists(), exchange)
-        url = json.loads(note.read_text())["url"].replace("http", "ws", 1)
+        url = json.loads(note.read_text())["url"]
         book = running.enter_context(process(environment, folder, "book", PAIR))
-        heard = Heard()
-        async with _listening(url, address, heard):
+        heard, lags = Heard(), []
+        async with listening(url, address, {PAIR: heard}, keep=True):
             await until(lambda: heard.published > 0 and heard.sequence > 0, book)
             await asyncio.sleep(WARM_S)
             heard.frames.clear()
@@ -73,14 +58,13 @@ async def _measure(folder: Path, address: RedisAddress) -> Outcome:
             begin, before = time.monotonic(), (cpu_s(exchange.pid), cpu_s(book.pid))
             while time.monotonic() < begin + WINDOW_S:
                 await asyncio.sleep(SAMPLE_S)
-                heard.lags.append(max(0, heard.sequence - heard.published))
+                lags.append(heard.behind)
             took = time.monotonic() - begin
             cpu = [after - then for after, then in zip((cpu_s(exchange.pid), cpu_s(book.pid)), before, strict=True)]
             frames, ticks, last = list(heard.frames), heard.ticks, heard.sequence
             end = time.monotonic()
             await until(lambda: heard.published >= last, book)
             caught_up_ms = (time.monotonic() - end) * 1000
-        health = heard.lags
     rate = len(frames) / took
     floor = side_by_side({"decode floor": lambda: decode_floor(frames)}, rounds=5)["decode floor"]
     each = [seconds / len(frames) * 1e6 for seconds in cpu]
@@ -103,42 +87,7 @@ async def _measure(folder: Path, address: RedisAddress) -> Outcome:
             f"{rate / RECORDED_PER_S:.1f} times the recorded rate",
             "CPU of a core": f"exchange {cpu[0] / took:.0%}, book {cpu[1] / took:.0%}",
             "ticks published/s": f"{ticks / took:.0f} ({ticks / len(frames):.0%} of the frames)",
-            "book behind the socket": f"median {spread(health).median:.0f} frames, most {max(health)}; "
+            "book behind the socket": f"median {spread(lags).median:.0f} frames, most {max(lags)}; "
             f"the last frame was published {caught_up_ms:.0f} ms after it was read here",
         },
     )
-
-
-@contextlib.asynccontextmanager
-async def _listening(url: str, address: RedisAddress, heard: Heard) -> AsyncIterator[None]:
-    async def frames() -> None:
-        async with connect(f"{url}/api/1/stream/{PAIR}", proxy=None, max_size=2**24, compression=None) as stream:
-            await stream.send('{"api_key_id":"sim","api_key_secret":"sim"}')
-            async for raw in stream:
-                if raw != KEEPALIVE:
-                    heard.frames.append(str(raw))
-                    heard.sequence = _sequence(str(raw))
-
-    async def ticks() -> None:
-        async with aioredis.Redis(host="127.0.0.1", port=address.port) as client, client.pubsub() as subscriber:
-            await subscriber.subscribe(f"LOB::{PAIR}")
-            async for message in subscriber.listen():
-                if message["type"] == "message":
-                    heard.published = json.loads(message["data"])["sequence"] or heard.published
-                    heard.ticks += 1
-
-    tasks = [asyncio.create_task(frames()), asyncio.create_task(ticks())]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-
-
-def _sequence(raw: str) -> int:
-    """The frame's number, which stands first."""
-    return int(raw[13 : raw.index('"', 13)])

@@ -25,6 +25,7 @@ from lunomm.trading.desk import Desk
 from lunomm.trading.events import FillSeen
 from lunomm.trading.orders import Amounts, Order, OrderEvent, fill_to
 from lunomm.trading.tracking import Track
+from lunomm.trading.used_ids import UsedIds
 from lunomm.trading.working import Working
 
 Swap = tuple[object, str, object]
@@ -34,11 +35,25 @@ def _failed(self: Working, cid: str, now: Now) -> None:
     self.rejected(cid, "TIMEOUT", "", now)
 
 
+class _But(UsedIds):
+    """All ids but one, until it is used again."""
+
+    def __init__(self, ids: UsedIds, freed: str) -> None:
+        self._ids, self._freed = ids, freed
+
+    def add(self, intent_id: str) -> None:
+        self._freed = "" if intent_id == self._freed else self._freed
+        self._ids.add(intent_id)
+
+    def __contains__(self, intent_id: str) -> bool:
+        return intent_id != self._freed and intent_id in self._ids
+
+
 def _retry(self: Working, cid: str, now: Now) -> None:
     order = self.orders.get(cid)
     self.rejected(cid, "TIMEOUT", "", now)
     if order is not None:
-        self.used.discard(order.intent_id)
+        self.used = _But(self.used, order.intent_id)
         _TRIES[order.intent_id] = _TRIES.get(order.intent_id, 0) + 1
 
 

@@ -164,6 +164,43 @@ def test_never_more_than_a_day(pair: PairRules) -> None:
     assert (known.sample, known.window_s) == (20, 30.0)
 
 
+class Hoarder(Calibrator):
+    """Forgets nothing."""
+
+    def _forget(self, end_ms: int) -> None:
+        return
+
+
+@pytest.mark.parametrize("lookback_s", [30.0, 600.0, 5000.0])
+def test_what_is_forgotten_was_of_no_use(pair: PairRules, lookback_s: float) -> None:
+    """Busy and quiet times, bursts, late orders: every window is that of one who remembers all, from fewer records."""
+    draw = np.random.default_rng(8)
+    lean, hoarder = (kind(pair, lookback_s=lookback_s) for kind in (Calibrator, Hoarder))
+    most = windows = 0
+    for index in range(2400):
+        rate = (0.4, 0.005, 0.0, 0.08)[index // 150 % 4]
+        trades = sorted(10 * (index + draw.random(draw.poisson(10 * rate))))
+        late = [order for order in trades if order % 1 < 0.1 and index > 5]
+        for at_s in [*(each for each in trades if each not in late), *(each - 25 for each in late)]:
+            order = taker(at_s, 20.0 * float(draw.random()), own_only=draw.random() < 0.1)
+            lean.on_trade(order), hoarder.on_trade(order)
+        for calibrator in (lean, hoarder):
+            calibrator.on_row(row(index, gap=index % 700 == 699))
+        if index % 10 == 0:
+            seen, known = lean.window(), hoarder.window()
+            assert (seen is None) is (known is None)
+            if seen is not None and known is not None:
+                windows += 1
+                assert list(seen.reached) == list(known.reached) and seen.own_hits == known.own_hits
+                assert (seen.window_s, seen.mid, seen.holes_ms) == (known.window_s, known.mid, known.holes_ms)
+                for what in ("half_spreads", "seconds"):
+                    assert np.array_equal(getattr(seen.exposure, what), getattr(known.exposure, what))
+        most = max(most, len(lean._rows)) if index > 1300 else most
+    assert windows == 240 and len(hoarder._rows) == 2400
+    # The quiet stretches are 3000 s without an order: no window is longer than them and its lookback.
+    assert most < (lookback_s + 8000) / 10 and len(lean._reached) < len(hoarder._reached) / 2
+
+
 def test_orders_beyond_the_last_row_wait_for_theirs(pair: PairRules) -> None:
     trades = orders(60, 600)
     rows = [row(k) for k in range(60)]
