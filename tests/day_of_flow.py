@@ -30,7 +30,7 @@ from lunomm.bus.channels import LOB
 from lunomm.bus.client import Bus
 from lunomm.bus.clock import Clock
 from lunomm.commands.feed import Feed, Venue
-from lunomm.config import BookOptions, RedisAddress
+from lunomm.config import RedisAddress
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.stream import Frame
 from lunomm.luno.wire import decode_market_frame
@@ -38,6 +38,7 @@ from lunomm.market.clock import Now
 from lunomm.market.own import OwnIntent
 from lunomm.market.records import BookState, Tick
 from lunomm.market.rules import PairRules
+from lunomm.options.book import BookOptions
 from lunomm.quoting.quoter import Quoter
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.simulator.exchange import seeded

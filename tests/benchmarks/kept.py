@@ -101,7 +101,8 @@ def table(kept: Kept, order: Sequence[str]) -> str:
             said = "" if goal is None else f"at most {goal:g}" + (", not reached" if late else "")
             spread = f"{found['median']:.3g} [{found['least']:.3g}-{found['most']:.3g}]"
             rows.append(f"| `{name}` | {what.replace('|', '/')} | {spread} | {said} |")
-    return "\n".join([*rows, "", *_circumstances(kept, names)])
+    figures = [f"- `{name}`, {what}: {told}" for name in names for what, told in kept[name].get("figures", {}).items()]
+    return "\n".join([*rows, "", *_circumstances(kept, names), "", *figures]).rstrip()
 
 
 def _circumstances(kept: Kept, names: Sequence[str]) -> list[str]:

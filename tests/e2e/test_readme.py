@@ -170,7 +170,7 @@ NOT_RUN = {
     ". .venv/bin/activate": "the tests have their environment",
     "bash scripts.sh soak --seeds 500 --seed-from 0": "hours; tests/campaign runs a hundred shorter seeds",
     "bash scripts.sh soak replay 123 --only trade": "minutes; the campaign's own tests replay seeds",
-    "bash scripts.sh soak day": "a quarter of an hour; tests/integration/test_day_of_flow.py runs eight minutes of it",
+    "bash scripts.sh soak day": "a quarter of an hour; tests/integration/test_day_of_flow.py runs five minutes of it",
     "bash scripts.sh soak paper --seeds 20000": "hours; tests/campaign/test_paper_truth.py runs 32 seeds",
 }
 """Lines that no test runs, and why."""

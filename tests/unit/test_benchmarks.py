@@ -99,6 +99,9 @@ def test_a_row_for_each_ratio_and_a_sentence_for_each_run(harness: ModuleType, k
     ratios = {"a / floor": harness.spread([1.23456, 1.0, 3.0]), "b / floor": harness.spread([12.0])}
     outcome = harness.Outcome("one", "work", "", ratios=ratios, wanted={"a / floor": 2, "b / floor": 10})
     one = kept.entry(outcome, **RUN, load=[0.25, 1.75])
+    assert kept.table({"one": one | {"figures": {"rate": "7/s"}}}, ("one",)).endswith(
+        "meanwhile.\n\n- `one`, rate: 7/s"
+    )
     two = kept.entry(harness.Outcome("two", "work", "", ratios={"c": harness.spread([0.5])}), **RUN, load=[3.0, 0.5])
     assert one["ratios"]["a / floor"] == {"median": 1.235, "least": 1.0, "most": 3.0}
     assert json.loads(json.dumps(one)) == one
