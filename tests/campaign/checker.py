@@ -58,8 +58,10 @@ def priced_out(quotes: str) -> bool:
     """Whether the quoter's newest word is that neither side has a price which can be meant."""
     sides = SIDE_WHY.findall(quotes)
     out = [why in ("MODEL", "PRICE_BOUNDS") or (why == "REFUSED" and "COLLAR" in detail) for why, detail in sides]
-    # A side that was just filled says that instead.
-    return any(out) and all(is_out or why == "COOLDOWN" for is_out, (why, _) in zip(out, sides, strict=True))
+    # A side that was just filled, or has no room to the position's limit, says that instead.
+    return any(out) and all(
+        is_out or why in ("COOLDOWN", "POSITION_LIMIT") for is_out, (why, _) in zip(out, sides, strict=True)
+    )
 
 
 class Checker:
