@@ -56,6 +56,8 @@ class PublicTape:
     def __init__(self) -> None:
         self._prints: deque[Print] = deque(maxlen=MAX_TRADES)
         self._minutes: deque[Bar] = deque(maxlen=_KEPT_MINUTES)
+        self._day: deque[tuple[int, int]] = deque()
+        self._day_lots = 0
 
     def seed(self, prints: Iterable[Print], minutes: Iterable[Bar]) -> None:
         """Replace all by a past made elsewhere; both oldest first.
@@ -75,6 +77,8 @@ class PublicTape:
             raise ValueError("trades must come oldest first")
         self._prints = deque(trades, maxlen=MAX_TRADES)
         self._minutes = deque(bars, maxlen=_KEPT_MINUTES)
+        self._day = deque((bar.start_ms, bar.lots) for bar in bars)
+        self._day_lots = sum(bar.lots for bar in bars)
 
     @property
     def last(self) -> Print | None:
@@ -90,6 +94,15 @@ class PublicTape:
             trade.price,
             trade.lots,
         )
+        # A trade in an older minute (a clock set back) counts with the newest, as in the candles.
+        start_ms = max(bar.start_ms, self._minutes[-1].start_ms) if self._minutes else bar.start_ms
+        day = self._day
+        if day and day[-1][0] == start_ms:
+            day[-1] = (start_ms, day[-1][1] + trade.lots)
+        else:
+            day.append((start_ms, trade.lots))
+        self._day_lots += trade.lots
+        self._forget(trade.timestamp_ms)
         if self._minutes and self._minutes[-1].start_ms >= bar.start_ms:
             self._minutes[-1] = _joined(self._minutes[-1], bar)
         else:
@@ -133,10 +146,11 @@ class PublicTape:
         return bars
 
     def volume_24h(self, now_ms: int) -> int:
-        """Lots traded in the last day, to the minute."""
-        total = 0
-        for bar in reversed(self._minutes):
-            if bar.start_ms <= now_ms - DAY_MS:
-                break
-            total += bar.lots
-        return total
+        """Lots traded in the last day, to the minute; asked for in the order of time."""
+        self._forget(now_ms)
+        return self._day_lots
+
+    def _forget(self, now_ms: int) -> None:
+        day = self._day
+        while day and day[0][0] <= now_ms - DAY_MS:
+            self._day_lots -= day.popleft()[1]
