@@ -25,6 +25,7 @@ from lunomm.luno.rest import LunoRest
 from lunomm.quoting.inputs import Fill
 from lunomm.trading.audit import LedgerRow, compare_account, compare_trades, journaled
 from lunomm.trading.ledger import FIRST_MS, LOOKBACK_MS
+from lunomm.views.text import counted
 
 TRIES = 3
 AGAIN_S = 2.5
@@ -66,12 +67,16 @@ async def run(common: Common, pairs: Sequence[str]) -> dict[str, Any]:
     wrong = [text for book in books for text in book["differences"]]
     if wrong:
         raise AuditFailed(
-            f"{len(wrong)} differences: {'; '.join(wrong)[:1500]}. Halt (lunomm panic) and look into them"
+            f"{counted(len(wrong), 'difference')}: {'; '.join(wrong)[:1500]}. Halt (lunomm panic) and look into them"
         )
     if not common.json:
         for book in books:
-            ledgers = f"{book['rows']} ledger rows" if book["rows"] is not None else "ledgers not offered to this key"
-            put_line(f"{', '.join(book['pairs'])}: {book['fills']} fills, {ledgers}: all agree to the last digit")
+            ledgers = (
+                counted(book["rows"], "ledger row") if book["rows"] is not None else "ledgers not offered to this key"
+            )
+            put_line(
+                f"{', '.join(book['pairs'])}: {counted(book['fills'], 'fill')}, {ledgers}: all agree to the last digit"
+            )
     return {"journals": books}
 
 

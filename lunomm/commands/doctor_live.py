@@ -46,6 +46,7 @@ from lunomm.views import palette
 from lunomm.views.backtest import BacktestView, backtest_screen
 from lunomm.views.calibrate import CalibrateView, calibrate_screen
 from lunomm.views.doctor import doctor_data, verdict_lines
+from lunomm.views.text import counted
 
 PRINTED_HEIGHT = 200
 AUDIT_S = 10.0
@@ -258,8 +259,8 @@ def _filled(view: BacktestView, seen: Recorded) -> Verdict:
         text = "no quote in this time: estimates were not ready, or a side was away for the reasons above"
         return warned("paper queue", text, "record longer: lunomm doctor --live --for 900")
     text = (
-        f"{lane.placed} orders would have been placed, {_plain(queue)} {seen.rules.base} filled in {len(lane.fills)} "
-        f"fills ({_plain(least)} by strict trade-through, {_plain(most)} at touch)"
+        f"{counted(lane.placed, 'order')} would have been placed, {_plain(queue)} {seen.rules.base} filled in "
+        f"{counted(len(lane.fills), 'fill')} ({_plain(least)} by strict trade-through, {_plain(most)} at touch)"
     )
     return passed("paper queue", text, "try other settings on this tape: lunomm backtest TAPE --gamma 3")
 

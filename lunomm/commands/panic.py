@@ -55,6 +55,7 @@ from lunomm.trading.guardian import (
     Tick,
 )
 from lunomm.trading.orders import is_ours
+from lunomm.views.text import counted
 
 SETTLE_NS = 5_000_000_000
 """Between the two empty listings: an order's time to live (3 s), the clocks' skew (1 s) and a second."""
@@ -89,7 +90,7 @@ def cleared_words(data: dict[str, Any]) -> str:
     """What :func:`clear` did, for people."""
     count = len(data["cancelled"])
     apart = SETTLE_NS // 10**9
-    return f"{count} order{'' if count == 1 else 's'} cancelled, none left: two listings {apart} s apart are empty"
+    return f"{counted(count, 'order')} cancelled, none left: two listings {apart} s apart are empty"
 
 
 async def clear(common: Common, pairs: Sequence[str], *, everything: bool = False) -> tuple[dict[str, Any], list[str]]:

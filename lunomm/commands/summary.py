@@ -13,6 +13,7 @@ from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.quoting.inputs import Account
 from lunomm.trading.baseline import LABEL, Baseline
 from lunomm.trading.orders import is_ours
+from lunomm.views.text import counted
 
 if TYPE_CHECKING:
     from lunomm.luno.rest import LunoRest
@@ -144,7 +145,7 @@ def summary_line(data: Mapping[str, Any]) -> str:
     """The summary for people: one line a run."""
     parts: list[str] = []
     for pair, one in data["pairs"].items():
-        words = [f"{pair}: {one['fills']} fills"]
+        words = [f"{pair}: {counted(one['fills'], 'fill')}"]
         if one["inventory"] is not None:
             words.append(f"inventory {one['inventory']:+f}")
         if one["pnl"] is not None:

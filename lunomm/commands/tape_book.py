@@ -31,6 +31,7 @@ from lunomm.market.records import GridRow, TakerOrder, Tick
 from lunomm.options.book import BookOptions
 from lunomm.tape.reader import Tape, TapeFrame, TapeOwn, read_tape
 from lunomm.views.book import BookView, book_line, book_screen
+from lunomm.views.text import counted
 
 YIELD_EVERY = 256
 """Frames between two looks at the clock, the screen and Ctrl-C."""
@@ -251,6 +252,7 @@ def _print(player: Player) -> None:
     put_line(captured.get().rstrip("\n"))
     observer = player.observer
     put_line(
-        f"{player.frames} frames, {observer.fills} fills by {observer.takers} taker orders, {player.gaps} gaps, "
+        f"{counted(player.frames, 'frame')}, {counted(observer.fills, 'fill')} by "
+        f"{counted(observer.takers, 'taker order')}, {counted(player.gaps, 'gap')}, "
         f"{player.tape.duration_s:.0f} s"
     )

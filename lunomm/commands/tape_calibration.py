@@ -19,6 +19,7 @@ from lunomm.market.observer import Observer
 from lunomm.market.records import GridRow, Params, TakerOrder
 from lunomm.market.rules import PairRules
 from lunomm.tape.reader import Tape, TapeLost, TapeOwn, read_tape
+from lunomm.views.text import counted
 
 YIELD_EVERY = 512
 """Items between two looks at Ctrl-C and the clock."""
@@ -78,7 +79,7 @@ async def read_tapes(paths: Sequence[Path], pair: str, *, bar: bool = False, for
     names = ", ".join(tape.path.name for tape in tapes)
     found = Recorded(rules, [], [], f"tape {names}")
     total = sum(tape.frames for tape in tapes)
-    show = progress_bar(f"reading {len(tapes)} tape{'s' if len(tapes) > 1 else ''}", total, shown=bar)
+    show = progress_bar(f"reading {counted(len(tapes), 'tape')}", total, shown=bar)
     frames = 0
     try:
         for tape in tapes:

@@ -24,6 +24,7 @@ from lunomm.views.text import (
     bp,
     column,
     common_decimals,
+    counted,
     number,
     percent,
     safe,
@@ -326,7 +327,7 @@ def _counters(view: BookView) -> str:
         parts.append(f"lag {age(tick.lag_ms)}")
     if tick.audit is not None and tick.audit.drift is not None:
         parts.append(audit_words(tick.audit.drift, tick.audit.checks))
-    parts.append(f"{number(view.resyncs)} resync{'' if view.resyncs == 1 else 's'}")
+    parts.append(counted(view.resyncs, "resync"))
     if tick.audit is not None and tick.audit.at_ms is not None:
         parts.append(f"last audit {age(max(tick.ts - tick.audit.at_ms, 0.0))} ago")
     if view.audit_note:
@@ -337,7 +338,7 @@ def _counters(view: BookView) -> str:
 
 def audit_words(drift: float, checks: int) -> str:
     """How the book compared with the exchange's own list. drift: share of levels that differed."""
-    return f"drift {number(drift * 100, 1 if drift else 0)} % in {number(checks)} audit{'' if checks == 1 else 's'}"
+    return f"drift {number(drift * 100, 1 if drift else 0)} % in {counted(checks, 'audit')}"
 
 
 def _age_text(milliseconds: float | None) -> Text:

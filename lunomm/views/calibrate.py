@@ -13,7 +13,7 @@ from lunomm.market.rules import PairRules
 from lunomm.views import palette
 from lunomm.views.estimates import inverse_kappa, joined, scaled, sigma_daily, verdict_text
 from lunomm.views.screen import Fact, Sized, facts, line, rule, stack
-from lunomm.views.text import UNKNOWN, age, bar, bp, interval, number, percent, safe, with_unit
+from lunomm.views.text import UNKNOWN, age, bar, bp, counted, interval, number, percent, safe, with_unit
 
 if TYPE_CHECKING:  # a picture does not wait for numpy
     from lunomm.market.hours import Hour
@@ -121,7 +121,7 @@ def _rows(params: Params, view: CalibrateView) -> list[Fact]:
                 interval(estimates.intensity_low, estimates.intensity_high, 4),
             ),
         ),
-        ("sample", f"{number(estimates.sample)} taker orders, {number(params.fills)} fills"),
+        ("sample", f"{counted(estimates.sample, 'taker order')}, {counted(params.fills, 'fill')}"),
         ("window", age(estimates.window_s * 1000) if estimates.window_s else UNKNOWN),
         ("touch share", percent(estimates.touch_share, 0)),
         ("KS", ks),

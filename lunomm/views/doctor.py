@@ -14,7 +14,7 @@ from lunomm.checks.settings import Setting
 from lunomm.checks.verdicts import Level, Verdict, exit_code
 from lunomm.views import palette
 from lunomm.views.screen import status_word
-from lunomm.views.text import safe
+from lunomm.views.text import counted, safe
 
 STYLES = {Level.PASS: palette.GOOD, Level.WARN: palette.WARN, Level.FAIL: palette.BAD}
 LEVEL_WIDTH, CHECK_WIDTH = 8, 19
@@ -84,7 +84,7 @@ def _hanging(head: Text, text: Text) -> RenderableType:
 def summary(view: DoctorView) -> str:
     """One line: how many of each."""
     passed, warnings, failures = (view.count(level) for level in Level)
-    words = f"{passed} passed, {warnings} warning{'' if warnings == 1 else 's'}, {failures} failed"
+    words = f"{passed} passed, {counted(warnings, 'warning')}, {failures} failed"
     if failures:
         return f"{words}: do what stands below each, then run doctor again"
     return f"{words}: nothing stands in the way of mode {safe(view.mode, 8)}"

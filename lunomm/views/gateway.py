@@ -28,7 +28,7 @@ from lunomm.views.orders import (
     volume_scale,
 )
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word
-from lunomm.views.text import UNKNOWN, age, bar, bp, column, common_decimals, number, percent, safe, with_unit
+from lunomm.views.text import UNKNOWN, age, bar, bp, column, common_decimals, counted, number, percent, safe, with_unit
 
 TWO_COLUMNS = 74
 WIDE = 110
@@ -169,7 +169,7 @@ def _heading(view: GatewayView) -> Text:
     total = sum((account.pnl.total for account in accounts if account.pnl is not None), Decimal(0))
     known = len(money) == 1 and all(account.pnl is not None for account in accounts)
     pnl = f"pnl {with_unit(total, safe(money.pop(), 8), 2, sign=True)}" if known else ""
-    orders = f"{count} open order{'' if count == 1 else 's'}"
+    orders = counted(count, "open order")
     return line(("gateway", palette.STRONG), status_word(word, style), mode, orders, (pnl, _earned(total)))
 
 
@@ -304,6 +304,6 @@ def _pnl(pair: Trading) -> list[Fact]:
         ),
         ("fee tier", tier),
         ("break-even", f"{bp(even)} of spread" if even > 0 else "any spread, no maker fee"),
-        ("traded", f"{with_unit(account.traded_counter, counter, 2)} in {number(account.fills)} fills"),
+        ("traded", f"{with_unit(account.traded_counter, counter, 2)} in {counted(account.fills, 'fill')}"),
         ("both sides", f"{percent(account.quote_uptime)} of the time"),
     ]

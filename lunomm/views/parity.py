@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lunomm.tape.parity import Parity, Unmatched
 from lunomm.views import palette
-from lunomm.views.text import number, percent, safe
+from lunomm.views.text import counted, number, percent, safe
 
 LISTED = 20
 
@@ -90,8 +90,8 @@ def parity_screen(view: ParityView) -> RenderableType:
         Text(),
         Text(
             f"{percent(found.same_price)} of the matched orders at the very same price, the furthest "
-            f"{number(found.furthest)} {safe(view.counter, 8)} off; {number(found.exact_fills)} fills the same to the "
-            "digit"
+            f"{number(found.furthest)} {safe(view.counter, 8)} off; {counted(found.exact_fills, 'fill')} the same to "
+            "the digit"
         ),
     ]
     if found.unmatched:

@@ -30,7 +30,7 @@ from lunomm.views.pipeline import (
 from lunomm.views.rows import NO_GATEWAY, fill_rows, order_rows, piece_rows, price_decimals
 from lunomm.views.screen import Fact, Sized, columns, facts, line, rule, stack, status_word, wrapped
 from lunomm.views.table import Column, table
-from lunomm.views.text import UNKNOWN, age, aligned, as_float, bp, number, percent, safe, with_unit
+from lunomm.views.text import UNKNOWN, age, aligned, as_float, bp, counted, number, percent, safe, with_unit
 
 QUOTES_STALE_MS = 3_000.0
 """Age at which wanted quotes are nobody's (design 5)."""
@@ -79,7 +79,7 @@ def _alarm(pair: PairView, dead_gateway: bool) -> str:
     count = len(_resting(pair))
     if not dead_gateway or not count:
         return ""
-    return f"GATEWAY DOWN: {count} order{'' if count == 1 else 's'} may be live"
+    return f"GATEWAY DOWN: {counted(count, 'order')} may be live"
 
 
 def _not_quoting(pair: PairView, now_ms: int) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from lunomm.tape.reader import Tape
 from lunomm.tape.walk import Facts, Kind, Walk
 from lunomm.views import palette
 from lunomm.views.screen import Fact, facts, status_word
-from lunomm.views.text import UNKNOWN, age, number, percent, safe, with_unit
+from lunomm.views.text import UNKNOWN, age, counted, number, percent, safe, with_unit
 
 
 class Verdict(enum.StrEnum):
@@ -79,7 +79,7 @@ def info_screen(view: TapeView) -> RenderableType:
     rows += [
         ("frames", f"{number(tape.frames)}: {number(found.snapshots)} snapshots, {number(found.updates)} updates"),
         ("sequence", f"{_plain(found.first_sequence)} to {_plain(found.last_sequence)}"),
-        ("trades", f"{number(found.fills)} fills by {number(found.takers)} taker orders, {_traded(view)}"),
+        ("trades", f"{counted(found.fills, 'fill')} by {counted(found.takers, 'taker order')}, {_traded(view)}"),
         ("mid", f"{number(found.first_mid)} to {number(found.last_mid)} {safe(rules.counter, 8)}"),
         ("book", f"{number(found.orders)} orders on {number(found.levels)} levels at the end"),
         ("known", f"{age(found.known_ns / 1e6)}, longest silence {age(found.longest_silence_ns / 1e6)}"),

@@ -64,6 +64,11 @@ def number(value: Number | None, decimals: int | None = None, *, sign: bool = Fa
     return written.lstrip("+-") if not written.strip("+-0.,") else written
 
 
+def counted(count: int | None, noun: str) -> str:
+    """A count and what is counted: ``1 fill``, ``2 fills``, ``1,234 fills``."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def _finite(value: Number) -> bool:
     if isinstance(value, Decimal):
         return value.is_finite()

@@ -186,7 +186,7 @@ def test_without_json_it_prints_the_book_and_the_counts(tape: Path, capsys: pyte
     assert code == 0
     assert lines[0].startswith("XBTMYR  100.5")
     assert any("ASK 102" in line for line in lines) and any("BID  99" in line for line in lines)
-    assert lines[-1] == "5 frames, 2 fills by 1 taker orders, 0 gaps, 25 s"
+    assert lines[-1] == "5 frames, 2 fills by 1 taker order, 0 gaps, 25 s"
 
 
 def test_a_tape_of_ours_is_known_by_its_header(tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,11 @@ HOSTILE = [
 ]
 
 
+def test_a_count_of_one_is_singular() -> None:
+    said = [text.counted(count, "fill") for count in (0, 1, 2, 1234, None)]
+    assert said == ["0 fills", "1 fill", "2 fills", "1,234 fills", f"{text.UNKNOWN} fills"]
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_safe_leaves_only_printable_ascii_without_markup(hostile: str) -> None:
     cleaned = text.safe(hostile)
