@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lunomm.bus.embedded import last_line
-from lunomm.errors import ConfigError, InstanceError, LunommError, RefusedError, UsageError
+from lunomm.errors import ConfigError, ExchangeError, InstanceError, LunommError, RefusedError, UsageError
 
 DELAYS_S = (1.0, 2.0, 4.0)
 DEATHS = 3
@@ -69,6 +69,7 @@ class Child:
 
         Raises:
             LunommError: it stays down (exit 1), or its own error where a restart is useless (exit 2, 3, 5, 6).
+            ExchangeError: it stays down because the exchange or Redis cannot be reached.
         """
         while not self._ending:
             code = await self._run_once()
@@ -84,6 +85,8 @@ class Child:
             while self._deaths and now - self._deaths[0] > WITHIN_S:
                 self._deaths.popleft()
             if len(self._deaths) >= DEATHS:
+                if (unreached := self.unreached()) is not None:
+                    raise unreached
                 raise LunommError(
                     f"{self.name} died {DEATHS} times within {WITHIN_S / 60:g} minutes and stays down "
                     f"(exit {code}: {self._last_words()}). See {self.log}",
@@ -91,6 +94,13 @@ class Child:
                 )
             await asyncio.sleep(DELAYS_S[min(len(self._deaths), len(DELAYS_S)) - 1])
             self.restarts += 1
+
+    def unreached(self) -> ExchangeError | None:
+        """What to say where it last ended because it does not reach something; None where it ended otherwise."""
+        if self.exit_code != ExchangeError.exit_code:
+            return None
+        text = f"{self.name} does not reach what it needs: {self._last_words()}. See {self.log}"
+        return ExchangeError(text, code="UNREACHABLE")
 
     def _asked_to_end(self) -> bool:
         return self._ending

@@ -13,7 +13,7 @@ from lunomm.commands import venue_finder
 from lunomm.commands.present import say
 from lunomm.commands.supervise import Child
 from lunomm.config import SUPERVISED, Common, child_environment, upstream_key, upstream_place
-from lunomm.errors import ExchangeError, LunommError, RefusedError
+from lunomm.errors import ConnectivityError, ExchangeError, LunommError, RefusedError
 from lunomm.options.exchange import ExchangeOptions
 from lunomm.options.up import UpOptions
 
@@ -92,7 +92,13 @@ class World:
         if finding not in done:
             finding.cancel()
         for task in done:
-            task.result()
+            try:
+                task.result()
+            except ConnectivityError as error:
+                # Its tries may take longer than it is waited for: what it said is why it is not there.
+                if (unreached := self.child.unreached()) is None:
+                    raise
+                raise unreached from error
 
     async def end(self, alone: bool) -> None:
         """Stop it if it is ours and nobody else uses it."""

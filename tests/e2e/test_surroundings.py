@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,3 +105,26 @@ def test_output_that_goes_nowhere_is_no_crash(tmp_path: Path, words: list[str]) 
     said = full.stderr.decode()
     assert full.returncode == 1, said
     assert said.startswith("lunomm: No space left on device") and said.count("\n") == 1 and "Make room" in said
+
+
+def test_a_paper_market_that_is_out_of_reach_is_code_4(tmp_path: Path, free_port: int) -> None:
+    """Nothing listens at the upstream: said with its address and what to do next, after three tries."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LUNOMM_STATE_DIR": str(tmp_path / "state")}
+    with socket.socket() as bound:  # and does not listen: no other program can take the port meanwhile
+        bound.bind(("127.0.0.1", 0))
+        done = _up_on_paper(tmp_path, {**environment, "REDIS_PORT": str(free_port)}, nowhere := bound.getsockname()[1])
+    error = json.loads(done.stdout.splitlines()[-1])["error"]
+    assert (done.returncode, error["exit_code"], error["code"]) == (4, 4, "UNREACHABLE"), done.stderr.decode()
+    assert f"127.0.0.1:{nowhere}" in error["message"] and "Check the connection" in error["message"]
+
+
+def _up_on_paper(folder: Path, environment: dict[str, str], port: int) -> subprocess.CompletedProcess[bytes]:
+    words = ["up", "--mode", "paper", "--upstream", f"http://127.0.0.1:{port}", "--json"]
+    return subprocess.run(
+        [sys.executable, "-m", "lunomm", *words],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+    )

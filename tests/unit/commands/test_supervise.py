@@ -16,7 +16,7 @@ import pytest
 from lunomm.bus.process import is_running
 from lunomm.commands import supervise
 from lunomm.commands.supervise import Child
-from lunomm.errors import ConfigError, InstanceError, LunommError, RefusedError, UsageError
+from lunomm.errors import ConfigError, ExchangeError, InstanceError, LunommError, RefusedError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,15 @@ async def test_the_third_death_is_final(tmp_path: Path) -> None:
     assert "\x1b" not in str(caught.value)
     assert deaths == [1, 1, 1]
     assert piece.restarts == 2
+
+
+async def test_what_cannot_be_reached_keeps_its_code_and_its_words(tmp_path: Path) -> None:
+    program = "import sys; sys.stderr.write('lunomm: GET /markets: refused. Check the connection.\\n'); sys.exit(4)"
+    with pytest.raises(
+        ExchangeError, match=r"^piece does not reach what it needs: .*Check the connection\. See "
+    ) as caught:
+        await child(tmp_path, program).keep()
+    assert (caught.value.exit_code, caught.value.code) == (4, "UNREACHABLE")
 
 
 async def test_deaths_long_ago_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
