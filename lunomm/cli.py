@@ -31,7 +31,7 @@ from lunomm import (
 from lunomm import cli_options as o
 from lunomm import config as c
 from lunomm.bus.room import check_room
-from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, no_room, report, usage, worst
+from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, let_go, no_room, report, usage, worst
 from lunomm.cli_narrowed import narrowed
 from lunomm.cli_reading import read_simply
 from lunomm.errors import ConfigError, LunommError
@@ -478,20 +478,14 @@ def run(argv: Sequence[str]) -> int:
         error = ConfigError("memory: not enough of it for this command. Free some, or raise ulimit -v")
         return report(error, command, as_json=as_json, debug=debug)
     except BrokenPipeError:
-        _silent()
         return 0
     except OSError as e:
         if e.errno not in NO_ROOM:
             raise
-        _silent()
+        let_go(sys.stdout)
         return report(no_room(e), command, as_json=False, debug=debug)
     except CommandLineError as e:
         return usage(e, command, _commands(), as_json=as_json, debug=debug)
-
-
-def _silent() -> None:
-    """What is left of stdout goes nowhere: the interpreter's own flush at exit would complain, and end with 120."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _commands() -> list[str]:
@@ -511,5 +505,9 @@ def main() -> None:
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     code = run(sys.argv[1:])
+    lost = let_go(sys.stdout)
+    if lost is not None and lost.errno in NO_ROOM and code == 0:
+        code = report(no_room(lost), "", as_json=False, debug=False)
+    let_go(sys.stderr)
     gc.freeze()  # nothing is looked through once more on the way out
     sys.exit(code)

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -94,6 +94,19 @@ def report(error: LunommError, command: str, *, as_json: bool, debug: bool) -> i
     with contextlib.suppress(OSError):  # a full disk, as often as not, is the error
         sys.stderr.write(f"lunomm: {text}\n")
     return error.exit_code
+
+
+def let_go(stream: TextIO) -> OSError | None:
+    """Write what waits in a stream; where that cannot be, it goes nowhere, and why is returned.
+
+    The interpreter's own flush at the very end would end the process with 120, whatever code it was to have.
+    """
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
 
 
 def _advised(error: LunommError) -> str:

@@ -172,7 +172,8 @@ class Watch:
 def say(text: str) -> None:
     """One line for the log."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    print(f"{stamp} guardian {os.getpid()}: {text}", file=sys.stderr, flush=True)  # noqa: T201 (its log)
+    with contextlib.suppress(OSError):  # its disk is full: it is here to cancel, not to tell of it
+        print(f"{stamp} guardian {os.getpid()}: {text}", file=sys.stderr, flush=True)  # noqa: T201 (its log)
 
 
 async def guard() -> None:
