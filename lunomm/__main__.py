@@ -11,7 +11,10 @@ import sys
 def main() -> None:
     """Run the command line and end the process with its code."""
     try:
-        from lunomm.cli import main as command
+        from lunomm.collector import paused
+
+        with paused():
+            from lunomm.cli import main as command
     except KeyboardInterrupt:
         sys.exit(0)  # nothing was begun
     command()

@@ -103,8 +103,9 @@ def test_a_library_made_otherwise_is_left_alone() -> None:
 )
 def test_a_usual_command_line_is_read_without_pydantic(line: list[str], tmp_path: Path) -> None:
     code = (
-        "import sys, lunomm.cli as cli\n"
-        "cli._run = lambda *a, **k: print('ran')\n"
+        "import sys, lunomm.cli_running as running\n"
+        "running.run_command = lambda *a, **k: print('ran')\n"
+        "import lunomm.cli as cli\n"
         f"code = cli.run({line!r})\n"
         "print(code, 'pydantic' in sys.modules)"
     )
