@@ -28,7 +28,7 @@ from lunomm import (
 from lunomm import config as c
 from lunomm.bus.room import check_room
 from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, let_go, no_room, report, usage, worst
-from lunomm.cli_narrowed import narrowed
+from lunomm.cli_narrowed import names, narrowed
 from lunomm.cli_reading import read_simply
 from lunomm.errors import ConfigError, LunommError
 
@@ -106,14 +106,7 @@ def run(argv: Sequence[str]) -> int:
         let_go(sys.stdout)
         return report(no_room(e), command, as_json=False, debug=debug)
     except CommandLineError as e:
-        return usage(e, command, _commands(), as_json=as_json, debug=debug)
-
-
-def _commands() -> list[str]:
-    named = [group.name for group in app.registered_groups if isinstance(group.name, str)]
-    parts = [group.typer_instance for group in app.registered_groups if not isinstance(group.name, str)]
-    known = [info for part in parts if part is not None for info in part.registered_commands]
-    return [*named, *(info.name or info.callback.__name__ for info in known if info.callback is not None)]
+        return usage(e, command, names(app), as_json=as_json, debug=debug)
 
 
 def main() -> None:

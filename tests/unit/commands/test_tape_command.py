@@ -110,3 +110,8 @@ def test_what_cannot_be_done_is_one_line(
 def test_a_mistyped_group_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["tapes"]) == 2
     assert "lunomm tape" in capsys.readouterr().err
+
+
+def test_what_is_inside_a_group_is_no_command_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["info", str(TAPE)]) == 2
+    assert "no such command: 'info'" in capsys.readouterr().err
