@@ -28,7 +28,7 @@ from lunomm import (
 from lunomm import config as c
 from lunomm.bus.room import check_room
 from lunomm.cli_errors import NO_ROOM, CommandLineError, asked, crash, let_go, no_room, report, usage, worst
-from lunomm.cli_narrowed import names, narrowed
+from lunomm.cli_narrowed import narrowed
 from lunomm.cli_reading import read_simply
 from lunomm.errors import ConfigError, LunommError
 
@@ -83,7 +83,11 @@ def run(argv: Sequence[str]) -> int:
         c.export_options(env)
         as_json, debug = asked(args, "json"), asked(args, "debug")
         program = read_simply(typer.main.get_command(narrowed(app, command)))
-        code = program.main(args=args, prog_name="lunomm", standalone_mode=False)
+        try:
+            code = program.main(args=args, prog_name="lunomm", standalone_mode=False)
+        except CommandLineError as e:
+            # A name that nobody knows keeps the whole program: all its commands are there to guess from.
+            return usage(e, command, list(program.commands), as_json=as_json, debug=debug)
         # The command line library turns a Ctrl-C that no command took into 130: nothing was placed, which is 0 here.
         return code if isinstance(code, int) and code != INTERRUPTED else 0
     except LunommError as e:
@@ -105,8 +109,6 @@ def run(argv: Sequence[str]) -> int:
             raise
         let_go(sys.stdout)
         return report(no_room(e), command, as_json=False, debug=debug)
-    except CommandLineError as e:
-        return usage(e, command, names(app), as_json=as_json, debug=debug)
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
+import pytest
 from terminals import Desk, wait_until
 
 
@@ -29,26 +29,27 @@ def gateway(desk: Desk, *, stdout: bool) -> subprocess.Popen[str]:
     return child
 
 
-def journals(desk: Desk) -> list[Path]:
-    return list((desk.folder / "state").glob("journal-*.sqlite3"))
-
-
 def journal_is_whole(desk: Desk) -> bool:
-    (path,) = journals(desk)
+    (path,) = (desk.folder / "state").glob("journal-*.sqlite3")
     with closing(sqlite3.connect(path)) as journal:
         return bool(journal.execute("PRAGMA integrity_check").fetchone() == ("ok",))
 
 
+@pytest.mark.timeout(600)  # three starts, on machines that may be busy
 def test_a_gateway_whose_log_is_full_ends_with_a_documented_code_and_its_journal_whole(desk: Desk) -> None:
-    # Nothing but its stderr gone: it goes on, and ends as ever.
-    running = gateway(desk, stdout=False)
-    wait_until(lambda: journals(desk), 400, "a journal")
-    running.send_signal(signal.SIGINT)
-    assert running.wait(300) == 0, desk.logs()
+    desk.spawn("book", "XBTMYR")
+    desk.spawn("quote")
+    # With nothing but its stderr gone it trades as ever.
+    trading = gateway(desk, stdout=False)
+    wait_until(desk.two_sided, 300, "a bid and an ask on the exchange")
+    trading.send_signal(signal.SIGINT)
+    assert trading.wait(120) == 0, desk.logs()
     assert desk.open_orders() == [] and journal_is_whole(desk)
     # Its stdout is what it is asked for: without it it ends, and the journal is as it was.
-    assert gateway(desk, stdout=True).wait(400) == 1, desk.logs()
+    assert gateway(desk, stdout=True).wait(180) == 1, desk.logs()
     assert desk.open_orders() == [] and journal_is_whole(desk)
+    told = desk.run("audit", "XBTMYR", "--mode", "sim")
+    assert told.code == 0, told.err
 
 
 def test_an_error_that_cannot_be_told_keeps_its_code(desk: Desk) -> None:
