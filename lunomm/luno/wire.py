@@ -54,7 +54,7 @@ from lunomm.luno.wire_rest import UserTrade as UserTrade
 from lunomm.luno.wire_rest import UserTrades as UserTrades
 from lunomm.luno.wire_rest import Withdrawals as Withdrawals
 from lunomm.luno.wire_rest import side_of as side_of
-from lunomm.luno.wire_usual import LONGEST, MAX_ID, usual_update
+from lunomm.luno.wire_usual import MAX_ID, usual_update
 from lunomm.market.events import BookCreate, BookOrder, BookSnapshot, BookTrade, BookUpdate
 from lunomm.market.rules import MarketStatus, PairRules, Side
 
@@ -164,7 +164,7 @@ def decode_market_frame(raw: str | bytes, rules: PairRules) -> BookSnapshot | Bo
         BookError: longer than MAX_FRAME, not JSON, not one of the known shapes, a key given twice, a number off the
             grid, an unknown side.
     """
-    if len(raw) < LONGEST and isinstance(raw, str):
+    if isinstance(raw, str):
         usual = usual_update(raw, rules)
         if usual is not None:
             return usual

@@ -8,7 +8,7 @@ structure and why. After an error the book is of no further use: the caller drop
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lunomm.errors import BookError, SequenceGap
 from lunomm.market.events import BookCreate, BookOrder, BookSnapshot, BookTrade, BookUpdate
@@ -30,8 +30,11 @@ class AppliedTrade(NamedTuple):
 class Applied(NamedTuple):
     """What a frame did that the levels do not show: its fills, in the frame's order."""
 
-    sequence: int
     trades: tuple[AppliedTrade, ...]
+
+
+_NOTHING: Final = Applied(())
+_BID: Final = Side.BID
 
 
 class Resting(NamedTuple):
@@ -49,15 +52,19 @@ class Book:
     Args:
         rules: scales of the pair, to check that a trade's counter is base x price.
         depth: levels a side in the running sums (``bids.top_lots`` and so on).
+
+    places: order id -> key of its level, of every order: a bid's is above 0, an ask's below. To be looked at only.
+    left: key of the level that an order left with the last frame; 0 when none did, ``None`` when several may have.
     """
 
     __slots__ = (
         "_counter_scale",
         "_last_trade",
-        "_orders",
         "asks",
         "bids",
         "exchange_ns",
+        "left",
+        "places",
         "rules",
         "sequence",
         "status",
@@ -72,9 +79,10 @@ class Book:
         self.sequence = 0
         self.status = MarketStatus.DISABLED
         self.exchange_ns = 0
-        self._orders: dict[str, tuple[SideLevels, int]] = {}
+        self.places: dict[str, int] = {}
         self._counter_scale = rules.price_scale + rules.volume_scale
         self._last_trade = 0
+        self.left: int | None = None
 
     # --- frames ----------------------------------------------------------------------------------------------------
 
@@ -84,7 +92,7 @@ class Book:
         Raises:
             BookError: DUPLICATE_ID, BAD_NUMBER, CROSSED. The book is then what it was.
         """
-        orders: dict[str, tuple[SideLevels, int]] = {}
+        orders: dict[str, int] = {}
         sides: list[list[tuple[str, int, int]]] = []
         for levels, rows in ((self.bids, snapshot.bids), (self.asks, snapshot.asks)):
             sign = levels.sign
@@ -94,7 +102,7 @@ class Book:
                     raise self._error("BAD_NUMBER", f"order {order_id} has price {price}, volume {lots}")
                 if order_id in orders:
                     raise self._error("DUPLICATE_ID", f"order {order_id} is in the snapshot twice")
-                orders[order_id] = (levels, sign * price)
+                orders[order_id] = sign * price
                 side.append((order_id, sign * price, lots))
             sides.append(side)
         if snapshot.bids and snapshot.asks:
@@ -104,10 +112,11 @@ class Book:
                 raise self._error("CROSSED", f"the snapshot bids {best_bid} ticks and asks {best_ask}")
         self.bids.fill(sides[0])
         self.asks.fill(sides[1])
-        self._orders = orders
+        self.places = orders
         self.sequence = snapshot.sequence
         self.status = snapshot.status
         self.exchange_ns = snapshot.exchange_ns
+        self.left = None
         self._last_trade = 0
 
     def apply(self, update: BookUpdate) -> Applied:
@@ -118,34 +127,39 @@ class Book:
             BookError: UNKNOWN_MAKER, OVERFILL, DUPLICATE_TRADE, BAD_TRADE_PRICE, DUPLICATE_ID, UNKNOWN_DELETE,
                 BAD_NUMBER, CROSSED (bid at or above ask after the frame).
         """
-        sequence, trades, create, delete_id, status, exchange_ns = update
+        sequence, create, delete_id = update.sequence, update.create, update.delete_id
         if sequence != self.sequence + 1:
             raise SequenceGap(self.sequence, sequence)
-        applied: tuple[AppliedTrade, ...] = ()
+        applied = _NOTHING
+        left: int | None = 0
         # Half of all frames are one create, half one delete: those two are spelled out, the rest takes the general way.
-        if trades or (create is not None and delete_id is not None):
-            applied = self._apply_mixed(trades, create, delete_id)
+        if update.trades or (create is not None and delete_id is not None):
+            applied = Applied(self._apply_mixed(update.trades, create, delete_id))
+            left = None
         elif create is not None:
-            order_id, side, price, lots = create
-            if order_id in self._orders or lots <= 0 or price <= 0:
-                self._check_create(create, known=order_id in self._orders)
-            levels, other = (self.bids, self.asks) if side is Side.BID else (self.asks, self.bids)
-            key = levels.sign * price
-            if other.keys and other.keys[-1] >= -key:
+            order_id, price, lots = create.order_id, create.price, create.lots
+            if order_id in self.places or lots <= 0 or price <= 0:
+                self._check_create(create, known=order_id in self.places)
+            if create.side is _BID:
+                levels, meets, key = self.bids, self.asks.keys, price
+            else:
+                levels, meets, key = self.asks, self.bids.keys, -price
+            if meets and meets[-1] >= -key:
                 self._check_crossing(create, {})
             levels.add(order_id, key, lots)
-            self._orders[order_id] = (levels, key)
+            self.places[order_id] = key
         elif delete_id is not None:
-            place = self._orders.pop(delete_id, None)
-            if place is None:
+            left = self.places.pop(delete_id, None)
+            if left is None:
                 raise self._error("UNKNOWN_DELETE", f"order {delete_id} is not in the book")
-            levels, key = place
-            levels.take(delete_id, key, levels.queues[key][delete_id])
+            levels = self.bids if left > 0 else self.asks
+            levels.take(delete_id, left, levels.queues[left][delete_id])
+        self.left = left
         self.sequence = sequence
-        self.exchange_ns = exchange_ns
-        if status is not None:
-            self.status = status
-        return tuple.__new__(Applied, (sequence, applied))
+        self.exchange_ns = update.exchange_ns
+        if update.status is not None:
+            self.status = update.status
+        return applied
 
     def _apply_mixed(
         self, trades: tuple[BookTrade, ...], create: BookCreate | None, delete_id: str | None
@@ -153,22 +167,22 @@ class Book:
         taken, applied = self._check_trades(trades)
         gone = dict(taken)
         if create is not None:
-            known = create.order_id in self._orders and not self._used_up(create.order_id, taken)
+            known = create.order_id in self.places and not self._used_up(create.order_id, taken)
             self._check_create(create, known=known)
         if delete_id is not None:
             if create is not None and create.order_id == delete_id:
                 create, delete_id = None, None
-            elif delete_id not in self._orders or self._used_up(delete_id, taken):
+            elif delete_id not in self.places or self._used_up(delete_id, taken):
                 raise self._error("UNKNOWN_DELETE", f"order {delete_id} is not in the book")
             else:
                 gone[delete_id] = self._lots(delete_id)
         if create is not None:
             self._check_crossing(create, gone)
         # Every check has passed: from here on nothing may raise.
-        orders = self._orders
+        orders = self.places
         for order_id, lots in gone.items():
-            levels, key = orders[order_id]
-            if levels.take(order_id, key, lots) == 0:
+            key = orders[order_id]
+            if self._of(key).take(order_id, key, lots) == 0:
                 del orders[order_id]
         if create is not None:
             self._add(create)
@@ -182,13 +196,13 @@ class Book:
         seen: set[int] = set()
         applied: list[AppliedTrade] = []
         for maker_id, taker_id, lots, counter, number in trades:
-            place = self._orders.get(maker_id)
-            if place is None:
+            key = self.places.get(maker_id)
+            if key is None:
                 raise self._error("UNKNOWN_MAKER", f"order {maker_id} is not in the book")
             # One taker meets one maker once: a second row is the same trade repeated.
             if maker_id in taken or (number is not None and (number in seen or number <= self._last_trade)):
                 raise self._error("DUPLICATE_TRADE", f"trade {number} of maker {maker_id} was seen before")
-            levels, key = place
+            levels = self._of(key)
             if lots <= 0:
                 raise self._error("BAD_NUMBER", f"a trade of {lots} lots")
             if lots > levels.queues[key][maker_id]:
@@ -223,7 +237,7 @@ class Book:
         for key in reversed(other.keys):
             if key < limit:
                 return
-            leaving = sum(lots for order_id, lots in gone.items() if self._orders[order_id] == (other, key))
+            leaving = sum(lots for order_id, lots in gone.items() if self.places[order_id] == key)
             if leaving < other.lots[key]:
                 raise self._error("CROSSED", f"order {create.order_id} at {create.price} crosses {other.sign * key}")
 
@@ -231,14 +245,17 @@ class Book:
         levels = self.bids if create.side is Side.BID else self.asks
         key = levels.sign * create.price
         levels.add(create.order_id, key, create.lots)
-        self._orders[create.order_id] = (levels, key)
+        self.places[create.order_id] = key
+
+    def _of(self, key: int) -> SideLevels:
+        return self.bids if key > 0 else self.asks
 
     def _used_up(self, order_id: str, taken: dict[str, int]) -> bool:
         return order_id in taken and taken[order_id] == self._lots(order_id)
 
     def _lots(self, order_id: str) -> int:
-        levels, key = self._orders[order_id]
-        return levels.queues[key][order_id]
+        key = self.places[order_id]
+        return self._of(key).queues[key][order_id]
 
     def _error(self, code: str, message: str) -> BookError:
         return BookError(f"{self.rules.pair} at sequence {self.sequence}: {message}", code=code)
@@ -271,18 +288,18 @@ class Book:
         return BookSnapshot(self.sequence, bids, asks, self.status, self.exchange_ns)
 
     def order(self, order_id: str) -> Resting | None:
-        place = self._orders.get(order_id)
-        if place is None:
+        key = self.places.get(order_id)
+        if key is None:
             return None
-        levels, key = place
+        levels = self._of(key)
         return Resting(order_id, levels.side, levels.sign * key, levels.queues[key][order_id])
 
     def __contains__(self, order_id: str) -> bool:
-        return order_id in self._orders
+        return order_id in self.places
 
     @property
     def order_count(self) -> int:
-        return len(self._orders)
+        return len(self.places)
 
     @property
     def level_count(self) -> int:
@@ -290,12 +307,11 @@ class Book:
 
     def queue_ahead(self, order_id: str, *, without: Collection[str] = ()) -> tuple[int, int] | None:
         """(lots, orders) before this order at its price, not counting ``without``; ``None`` when it is not there."""
-        place = self._orders.get(order_id)
-        if place is None:
+        key = self.places.get(order_id)
+        if key is None:
             return None
-        levels, key = place
         ahead = count = 0
-        for other, lots in levels.queues[key].items():
+        for other, lots in self._of(key).queues[key].items():
             if other == order_id:
                 break
             if other not in without:

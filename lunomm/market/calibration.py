@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from lunomm.errors import ModelError
 from lunomm.market.grid import MAX_HOLE_NS, ROW_NS
-from lunomm.market.intensity import GO_SAMPLE, Z95, Fit, Floats, merge_exposure
-from lunomm.market.judgement import Intensity, Method, Reached, Window, compare, judge, sides
+from lunomm.market.intensity import GO_SAMPLE, Z95, Fit
+from lunomm.market.judgement import Intensity, Method, Orders, Reached, Sample, Window, compare, judge, sample_of, sides
 from lunomm.market.records import Estimates, GridRow, Params, SideFit, TakerOrder
 from lunomm.market.rules import PairRules, Side
+from lunomm.market.spread_history import SpreadHistory
 from lunomm.market.trades import depth_reached
 from lunomm.market.volatility import TwoScaleVol
 
@@ -69,7 +69,13 @@ class Calibrator:
         self._reached: list[Reached] = []
         self._own_ms: list[int] = []
         self._holes_ms: list[int] = []
-        self._rows: list[tuple[int, Floats]] = []
+        self._spreads = SpreadHistory()
+        self._gone = 0
+        """Orders that ``_reached`` held once, before its first."""
+        self._turns = 0
+        """Grows when orders already counted may be others, or lie on other sides of a hole."""
+        self._chosen: tuple[tuple[int, int, int], Orders] | None = None
+        self._sample: Sample | None = None
 
     def on_trade(self, order: TakerOrder) -> None:
         """One taker order. Used once a row covers its time; left out without a two-sided market.
@@ -96,6 +102,7 @@ class Calibrator:
         )
         if self._reached and entry.at_ms < self._reached[-1].at_ms:
             self._reached.insert(bisect_left(self._reached, entry.at_ms, key=_at), entry)
+            self._turns += 1
         else:
             self._reached.append(entry)
 
@@ -103,21 +110,25 @@ class Calibrator:
         """One grid row, oldest first. After a gap the returns start afresh; what was learned stays."""
         if row.gap or row.start_ms != self.end_ms:
             self._holes_ms.append(row.start_ms)
+            self._turns += 1
         feed_row(self.vol, row, self.end_ms)
         for mid in row.mids:
             if mid is not None:
                 self.mid = mid
         if row.exposure:
-            self._rows.append((row.start_ms, np.asarray(row.exposure, dtype=float)))
+            self._spreads.add(row.start_ms, row.exposure)
         self.end_ms = row.start_ms + round(len(row.mids) * row.step_s * 1000)
         self._forget(self.end_ms)
 
     def _forget(self, end_ms: int) -> None:
         """Drop what no window will reach again: its start never goes back, but for the row that it begins in."""
         before_ms = self._start_ms(end_ms) - _ROW_MS
-        del self._rows[: bisect_left(self._rows, before_ms, key=_start)]
-        del self._reached[: bisect_left(self._reached, before_ms, key=_at)]
+        self._spreads.forget(before_ms)
+        gone = bisect_left(self._reached, before_ms, key=_at)
+        del self._reached[:gone]
+        self._gone += gone
         del self._own_ms[: bisect_left(self._own_ms, before_ms)]
+        # A hole older than every window parts no two orders of one.
         del self._holes_ms[: bisect_left(self._holes_ms, end_ms - MAX_LOOKBACK_MS)]
 
     def _start_ms(self, end_ms: int) -> int:
@@ -137,25 +148,36 @@ class Calibrator:
 
         Returns: ``None`` while there is no spread history in it.
         """
-        if self.end_ms is None or not self._rows:
+        if self.end_ms is None:
             return None
         end = self.end_ms
         start = self._start_ms(end)
         first, last = (bisect_left(self._reached, at, key=_at) for at in (start, end))
-        rows = self._rows[bisect_left(self._rows, start, key=_start) : bisect_left(self._rows, end, key=_start)]
-        exposure = merge_exposure([exposure for _, exposure in rows])
-        if exposure is None:
+        found = self._spreads.between(start, end)
+        if found is None:
             return None
+        exposure, earliest = found
         own_hits = bisect_left(self._own_ms, end) - bisect_left(self._own_ms, start)
-        window_s = (end - max(start, rows[0][0])) / 1000
-        return Window(self._reached[first:last], exposure, own_hits, window_s, tuple(self._holes_ms), self.mid)
+        window_s = (end - max(start, earliest)) / 1000
+        return Window(self._orders(first, last), exposure, own_hits, window_s, tuple(self._holes_ms), self.mid)
+
+    def _orders(self, first: int, last: int) -> Orders:
+        """The same object while they are the same orders, with the same holes between them."""
+        key = (self._gone + first, self._gone + last, self._turns)
+        if self._chosen is None or self._chosen[0] != key:
+            self._chosen = (key, Orders.of(self._reached[first:last]))
+        return self._chosen[1]
 
     def intensity(self) -> Intensity:
         """kappa and A over the window, judged."""
         return self.judged(self.window())
 
     def judged(self, window: Window | None) -> Intensity:
-        return Intensity(reason="no spread history yet") if window is None else judge(window, self.method)
+        if window is None:
+            return Intensity(reason="no spread history yet")
+        if self._sample is None or self._sample.orders is not window.reached:
+            self._sample = sample_of(window, self.method) if len(window.reached) else None
+        return judge(window, self.method, self._sample)
 
     def estimates(self) -> Estimates:
         """Everything as one record, kappa per price at the newest mid. sigma is ``None`` until it is ready."""
@@ -312,10 +334,6 @@ def _others(window: Window | None, mid: float | None) -> dict[str, float]:
 
 def _at(entry: Reached) -> int:
     return entry.at_ms
-
-
-def _start(row: tuple[int, Floats]) -> int:
-    return row[0]
 
 
 def _insert(times: list[int], at_ms: int) -> None:

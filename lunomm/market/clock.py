@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 
-class Now(NamedTuple):
+class Now(msgspec.Struct, frozen=True, gc=False):
     """One instant on both clocks.
 
     exchange_ns: the venue's clock, Unix nanoseconds: estimators, horizons and the quoter's timers.

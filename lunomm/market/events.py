@@ -1,8 +1,13 @@
-"""What happens to a market: the events the book applies. ``luno/wire.py`` makes them from frames."""
+"""What happens to a market: the events the book applies. ``luno/wire.py`` makes them from frames.
+
+Those that come with every frame are structs: made and read in half the time of a named tuple.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+import msgspec
 
 from lunomm.market.rules import MarketStatus, Side
 
@@ -41,14 +46,14 @@ class BookTrade(NamedTuple):
     trade_sequence: int | None
 
 
-class BookCreate(NamedTuple):
+class BookCreate(msgspec.Struct, frozen=True, gc=False):
     order_id: str
     side: Side
     price: int
     lots: int
 
 
-class BookUpdate(NamedTuple):
+class BookUpdate(msgspec.Struct, frozen=True, gc=False):
     """One frame: applies whole, only to a book at ``sequence - 1``, in the order trades, create, delete, status."""
 
     sequence: int

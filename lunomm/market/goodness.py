@@ -38,10 +38,10 @@ def stephens(values: Floats, tick: float = 0.0) -> float | None:
 
 
 def _spread(values: Floats, tick: float) -> Floats:
-    steps, counts = np.unique(np.round(values / tick), return_counts=True)
-    first = np.repeat(np.cumsum(counts) - counts, counts)
-    within = (np.arange(len(values)) - first + 0.5) / np.repeat(counts, counts)
-    spread: Floats = (np.repeat(steps, counts) + within) * tick
+    steps = np.sort(np.round(values / tick))
+    first = steps.searchsorted(steps)
+    count = steps.searchsorted(steps, side="right") - first
+    spread: Floats = (steps + (np.arange(len(steps)) - first + 0.5) / count) * tick
     return spread
 
 

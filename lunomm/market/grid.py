@@ -32,7 +32,8 @@ class GridRecorder:
     def __init__(self, pair: str) -> None:
         self._pair = pair
         self._rows: list[GridRow] = []
-        self._time_ns: int | None = None
+        self.time_ns: int | None = None
+        """Exchange time reached; ``None`` before the first."""
         self._row_ns = 0
         self.due_ns = 0
         """The next grid point: a market standing past it has to be recorded there."""
@@ -45,11 +46,6 @@ class GridRecorder:
         self._half_spread: float | None = None
         self._lost_ns: int | None = None
 
-    @property
-    def time_ns(self) -> int | None:
-        """Exchange time reached; ``None`` before the first."""
-        return self._time_ns
-
     def drain(self) -> list[GridRow]:
         """Rows finished since the last call."""
         rows, self._rows = self._rows, []
@@ -60,14 +56,14 @@ class GridRecorder:
 
         A point exactly at ``to_ns`` belongs to what comes then.
         """
-        if self._time_ns is None:
+        if self.time_ns is None:
             self._start(to_ns)
             return
-        if to_ns <= self._time_ns:
-            if self._time_ns - to_ns > MAX_BACK_NS:
+        if to_ns <= self.time_ns:
+            if self.time_ns - to_ns > MAX_BACK_NS:
                 self._restart(to_ns)
             return
-        if to_ns - self._time_ns > MAX_QUIET_NS:
+        if to_ns - self.time_ns > MAX_QUIET_NS:
             self._restart(to_ns)
             return
         while self._row_ns + ROW_NS <= to_ns:
@@ -85,7 +81,7 @@ class GridRecorder:
     def lose(self) -> None:
         """The book is lost as of the time reached: nothing is known until `recover`."""
         if self._lost_ns is None:
-            self._lost_ns = self._time_ns
+            self._lost_ns = self.time_ns
         self._half_spread = None
 
     def recover(self, at_ns: int, sequence: int) -> None:
@@ -93,8 +89,8 @@ class GridRecorder:
 
         A snapshot is dated by its last change: older than the time reached, it says that nothing has happened since.
         """
-        if self._time_ns is not None and 0 < self._time_ns - at_ns < MAX_QUIET_NS:
-            at_ns = self._time_ns
+        if self.time_ns is not None and 0 < self.time_ns - at_ns < MAX_QUIET_NS:
+            at_ns = self.time_ns
         lost_ns, self._lost_ns = self._lost_ns, None
         if lost_ns is not None and at_ns - lost_ns > MAX_HOLE_NS:
             self._restart(at_ns)
@@ -106,16 +102,16 @@ class GridRecorder:
 
     def close(self, price: float | None) -> None:
         """Finish the row under way where time stands; its missing mids are unknown."""
-        if self._time_ns is not None:
-            self._points(self._time_ns + 1, price)
-            self._restart(self._time_ns + 1)
+        if self.time_ns is not None:
+            self._points(self.time_ns + 1, price)
+            self._restart(self.time_ns + 1)
 
     def _start(self, at_ns: int) -> None:
         self._row_ns = at_ns - at_ns % ROW_NS
         before = -(-(at_ns - self._row_ns) // SECOND_NS)
         self._mids = [None] * before
         self.due_ns = self._row_ns + before * SECOND_NS
-        self._time_ns = at_ns
+        self.time_ns = at_ns
         self._gap = True
         if before == ROW_POINTS:
             # Less than a second before the row's end: nothing of it will be seen.
@@ -133,13 +129,13 @@ class GridRecorder:
             self.due_ns += SECOND_NS
 
     def _expose(self, until_ns: int) -> None:
-        assert self._time_ns is not None
-        if self._half_spread is not None and until_ns > self._time_ns:
-            seconds = (until_ns - self._time_ns) / SECOND_NS
+        assert self.time_ns is not None
+        if self._half_spread is not None and until_ns > self.time_ns:
+            seconds = (until_ns - self.time_ns) / SECOND_NS
             cell = self._bins.setdefault(half_spread_bin(self._half_spread), [0.0, 0.0])
             cell[0] += self._half_spread * seconds
             cell[1] += seconds
-        self._time_ns = until_ns
+        self.time_ns = until_ns
 
     def _finish_row(self) -> None:
         if self._bins or any(mid is not None for mid in self._mids):

@@ -18,7 +18,6 @@ the truth and gives no rate at all. Everything here is relative to the mid, so k
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -104,26 +103,6 @@ class Exposure(NamedTuple):
 def half_spread_bin(half_spread: float) -> int:
     """Logarithmic bin of a relative half-spread (> 0)."""
     return math.floor(math.log(half_spread) * BINS_PER_E)
-
-
-def merge_exposure(rows: Sequence[Floats]) -> Exposure | None:
-    """Add up histograms, each an array (bins, 2) of relative half-spread and seconds, in logarithmic bins.
-
-    Returns: ``None`` when there is no time in them.
-    """
-    if not rows:
-        return None
-    values = np.concatenate(rows)
-    keep = (values[:, 0] > 0.0) & (values[:, 1] > 0.0)
-    spreads, seconds = values[keep, 0], values[keep, 1]
-    if not len(spreads):
-        return None
-    bins = np.floor(np.log(spreads) * BINS_PER_E).astype(int)
-    bins -= bins.min()
-    time: Floats = np.bincount(bins, weights=seconds).astype(float)
-    weighted: Floats = np.bincount(bins, weights=spreads * seconds).astype(float)
-    used = time > 0.0
-    return Exposure(weighted[used] / time[used], time[used])
 
 
 class Marks(NamedTuple):

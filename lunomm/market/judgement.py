@@ -162,30 +162,61 @@ def marks_of(reached: Sequence[Reached] | Orders, weight: str = "order", sides: 
     return Marks(depths, halves, volumes, float(ticks.mean()) if len(ticks) else 0.0, sides)
 
 
-def judge(window: Window, method: Method) -> Intensity:
-    """The verdict on one window."""
+@dataclass(slots=True)
+class Sample:
+    """What the orders of a window say before the spread's history is asked: the same until another one comes.
+
+    marks: of all. by_side: of takers that hit the bids, of those that lifted the asks; ``None`` until they are asked
+    for. The others as in `Intensity`.
+    """
+
+    orders: Orders
+    marks: Marks
+    touch_share: float
+    ks: float | None
+    arrival_cv: float | None
+    arrival_ks: float | None
+    by_side: tuple[Marks, Marks] | None = None
+
+
+def sample_of(window: Window, method: Method) -> Sample:
+    """Of a window with at least one order."""
+    orders = Orders.of(window.reached)
+    marks = marks_of(orders, method.weight)
+    excesses = marks.depths - marks.half_spreads
+    waits = _waits(orders, window.holes_ms)
+    return Sample(
+        orders=orders,
+        marks=marks,
+        touch_share=float((excesses == 0.0).mean()),
+        ks=stephens(excesses, marks.tick),
+        arrival_cv=variation(waits),
+        arrival_ks=stephens(waits),
+    )
+
+
+def judge(window: Window, method: Method, sample: Sample | None = None) -> Intensity:
+    """The verdict on one window. sample: of this window and method, where it is known already."""
     n = len(window.reached)
     if n == 0:
         reason = f"no taker order in {window.window_s:.0f} s, {THIN_SAMPLE} needed"
         return Intensity(own_hits=window.own_hits, window_s=window.window_s, reason=reason)
-    window = window._replace(reached=Orders.of(window.reached))
-    marks = marks_of(window.reached, method.weight)
-    excesses = marks.depths - marks.half_spreads
-    touch_share = float((excesses == 0.0).mean())
-    waits = _waits(window)
-    arrival_cv, arrival_ks = variation(waits), stephens(waits)
+    if sample is None:
+        sample = sample_of(window, method)
+    marks, touch_share = sample.marks, sample.touch_share
+    arrival_cv, arrival_ks = sample.arrival_cv, sample.arrival_ks
     clustered = arrival_ks is not None and arrival_ks > KS_5_PERCENT and arrival_cv is not None and arrival_cv > 1.0
     fit = _fit(marks, window, method) if touch_share < 1.0 else None
     if fit is not None and clustered and arrival_cv is not None:
         fit = fit.overdispersed(arrival_cv**2, n)
     curve = _curve(marks, window, method) if touch_share < 1.0 else None
-    ks = stephens(excesses, marks.tick)
+    ks = sample.ks
     rejects = ks > KS_5_PERCENT if ks is not None else None
     verdict, reason = _verdict(fit, n, window.window_s)
     if curve is not None:
         verdict, reason = (Verdict.THIN if n >= THIN_SAMPLE else Verdict.NO), f"{n} taker orders"
     if verdict is not Verdict.NO:
-        flags = _flags(touch_share, rejects, window, method)
+        flags = _flags(sample, rejects, window, method)
         if clustered:
             flags.insert(0, f"takers come in clusters (CV {arrival_cv:.1f}): A is known that much less well")
         if not method.trusted:
@@ -211,13 +242,18 @@ def judge(window: Window, method: Method) -> Intensity:
 
 def sides(window: Window, method: Method) -> tuple[Fit | None, Fit | None]:
     """The fit of each side apart: of takers that hit the bids, and of those that lifted the asks."""
-    found = []
-    orders = Orders.of(window.reached)
-    for on_ask in (False, True):
-        marks = marks_of(orders.only(orders.on_ask == on_ask), method.weight, sides=1)
-        beyond = bool(len(marks.depths)) and bool((marks.depths > marks.half_spreads).any())
-        found.append(_fit(marks, window, method) if beyond else None)
-    return found[0], found[1]
+    bid, ask = _by_side(Orders.of(window.reached), method)
+    return _side_fit(bid, window, method), _side_fit(ask, window, method)
+
+
+def _by_side(orders: Orders, method: Method) -> tuple[Marks, Marks]:
+    bid, ask = (marks_of(orders.only(orders.on_ask == on_ask), method.weight, sides=1) for on_ask in (False, True))
+    return bid, ask
+
+
+def _side_fit(marks: Marks, window: Window, method: Method) -> Fit | None:
+    beyond = bool(len(marks.depths)) and bool((marks.depths > marks.half_spreads).any())
+    return _fit(marks, window, method) if beyond else None
 
 
 def compare(window: Window) -> dict[str, Curve]:
@@ -257,10 +293,10 @@ def _curve(marks: Marks, window: Window, method: Method) -> Curve | None:
     return None
 
 
-def _waits(window: Window) -> Floats:
+def _waits(orders: Orders, holes_ms: Sequence[int]) -> Floats:
     """Times between orders, ms, without those that span a hole."""
-    times = Orders.of(window.reached).at_ms
-    part = np.searchsorted(np.asarray(window.holes_ms, dtype=float), times, side="right")
+    times = orders.at_ms
+    part = np.searchsorted(np.asarray(holes_ms, dtype=float), times, side="right")
     waits: Floats = np.diff(times)[np.diff(part) == 0]
     return waits
 
@@ -279,13 +315,15 @@ def _verdict(fit: Fit | None, n: int, window_s: float) -> tuple[Verdict, str]:
     return Verdict.GO, ""
 
 
-def _flags(touch_share: float, ks_rejects: bool | None, window: Window, method: Method) -> list[str]:
+def _flags(sample: Sample, ks_rejects: bool | None, window: Window, method: Method) -> list[str]:
     flags = []
-    if touch_share > HALF_AT_TOUCH:
-        flags.append(f"{touch_share:.0%} took the touch only: inside the spread this is an extrapolation")
+    if sample.touch_share > HALF_AT_TOUCH:
+        flags.append(f"{sample.touch_share:.0%} took the touch only: inside the spread this is an extrapolation")
     if ks_rejects:
         flags.append("depths beyond the touch are not exponential")
-    bid, ask = sides(window, method)
+    if sample.by_side is None:
+        sample.by_side = _by_side(sample.orders, method)
+    bid, ask = (_side_fit(marks, window, method) for marks in sample.by_side)
     if bid is not None and ask is not None:
         apart = abs(float(np.log(ask.kappa / bid.kappa))) / float(np.hypot(bid.se_log_kappa, ask.se_log_kappa))
         if apart > SIDES_DIFFER:

@@ -24,7 +24,8 @@ class SideLevels:
     keys: sorted signed prices, best last (price = sign x key). lots: key -> volume resting there, lots.
     queues: key -> order id -> lots left, oldest first. top_lots, top_notional: sums of lots and of key x lots over the
     ``depth`` best levels. revision: grows by one whenever one of those levels changes. changed: key of
-    the level that did last (after `fill` it says nothing, and revision has grown by two).
+    the level that did last (after `fill` it says nothing, and revision has grown by two). touches: grows whenever the
+    best price or the volume there changes.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class SideLevels:
         "sign",
         "top_lots",
         "top_notional",
+        "touches",
     )
 
     def __init__(self, side: Side, depth: int) -> None:
@@ -52,6 +54,7 @@ class SideLevels:
         self.top_notional = 0
         self.revision = 0
         self.changed = 0
+        self.touches = 0
         self._edge = _LOWEST
 
     def fill(self, orders: list[tuple[str, int, int]]) -> None:
@@ -74,6 +77,7 @@ class SideLevels:
         self.top_notional = sum(key * lots[key] for key in top)
         self._edge = top[0] if len(top) == self.depth else _LOWEST
         self.revision += 2
+        self.touches += 1
 
     def add(self, order_id: str, key: int, volume: int) -> None:
         """A new order at the end of its price's queue."""
@@ -86,6 +90,8 @@ class SideLevels:
                 self.top_notional += key * volume
                 self.revision += 1
                 self.changed = key
+                if key == self.keys[-1]:
+                    self.touches += 1
             return
         self.lots[key] = volume
         self.queues[key] = {order_id: volume}
@@ -96,6 +102,8 @@ class SideLevels:
             self.top_notional += key * volume
             self.revision += 1
             self.changed = key
+            if key == keys[-1]:
+                self.touches += 1
             if len(keys) > self.depth:
                 evicted = keys[-self.depth - 1]
                 gone = self.lots[evicted]
@@ -113,18 +121,20 @@ class SideLevels:
         else:
             del queue[order_id]
         rest = self.lots[key] - volume
+        keys = self.keys
         inside = key >= self._edge
         if inside:
             self.top_lots -= volume
             self.top_notional -= key * volume
             self.revision += 1
             self.changed = key
+            if key == keys[-1]:
+                self.touches += 1
         if rest:
             self.lots[key] = rest
             return left
         del self.lots[key]
         del self.queues[key]
-        keys = self.keys
         del keys[bisect_left(keys, key)]
         if inside:
             if len(keys) >= self.depth:

@@ -8,7 +8,6 @@ still under way lands where it belongs.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -23,6 +22,7 @@ from lunomm.market.picture import Picture
 from lunomm.market.records import BookAudit, BookState, Estimates, GridRow, TakerOrder, Tick, Verdict
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.market.signals import level_sums, vamp_float
+from lunomm.market.taker_rate import TakerRate
 from lunomm.market.top import Top
 from lunomm.market.trades import FairTouch, taker_orders
 from lunomm.market.volatility import daily_percent
@@ -38,6 +38,10 @@ STALE_LAG_MS: Final = 3_000.0
 WHY_LENGTH: Final = 200
 
 _NOBODY: Final = FairTouch(None, None)
+
+# Names of this module: Python 3.11 looks a member of an enum up for 0.2 us, and every frame asks for some.
+_OK: Final = BookState.OK
+_ACTIVE: Final = MarketStatus.ACTIVE
 
 
 class Observer:
@@ -82,12 +86,13 @@ class Observer:
         self._warm = WarmStart()
         self._records: list[TakerOrder | GridRow] = []
         self._void: BookState | None = BookState.RESYNC
+        self._state = BookState.RESYNC
         self._touch = _NOBODY
         self._status = MarketStatus.DISABLED
+        self._calm = False
+        """Whether the market is open, with two sides and no orders of ours, known or expected."""
         self._received_ns = 0
-        self._started_ms: int | None = None
-        self._taker_times: deque[int] = deque()
-        self._lookback_ms = round(kappa_lookback_s * 1000)
+        self._rate = TakerRate(kappa_lookback_s)
         self._estimates: Estimates | None = None
         self._picture = Picture(self.book, self._own)
         self._text = TickText(self.book, self._own, self._top.micro, self._top.document)
@@ -110,13 +115,12 @@ class Observer:
             raise
         self._void = None
         self._received_ns = now.exchange_ns
-        if self._started_ms is None:
-            self._started_ms = snapshot.exchange_ns // 1_000_000
+        self._rate.start(snapshot.exchange_ns // 1_000_000)
         self._grid.recover(snapshot.exchange_ns, snapshot.sequence)
         self._collect()
         self._own.refresh()
         self._stand()
-        self._top.follow(self._touch, open_market=self._status is MarketStatus.ACTIVE)
+        self._top.follow(self._touch, open_market=self._status is _ACTIVE)
 
     def on_update(self, update: BookUpdate, now: Now) -> Applied:
         """One frame.
@@ -137,17 +141,20 @@ class Observer:
             self._break(error)
             raise
         self._received_ns = now.exchange_ns
+        # The usual frame: nothing of the touch is another, so nothing of what hangs on it is.
+        if self._calm and update.status is None and not applied.trades and self._top.still():
+            if due:
+                grid.advance(at_ns, price)
+                self._collect()
+            grid.sequence = update.sequence
+            return applied
         before = self._touch
         own_ids = self._own.ids
         self._own.after(update)
         if self._own.ids or own_ids:
             moved = self._own.touch() != before
-        elif not self._top.moved:
-            moved = False
         else:
-            # The usual frame, without the tuples: are the best prices still where they were?
-            bids, asks = book.bids.keys, book.asks.keys
-            moved = (bids[-1] if bids else None) != before.bid or (-asks[-1] if asks else None) != before.ask
+            moved = self._top.moved and self._own.touch() != before
         moved = moved or book.status is not self._status
         if due or moved:
             grid.advance(at_ns, price)
@@ -157,8 +164,8 @@ class Observer:
                 self._stand()
         grid.sequence = update.sequence
         if applied.trades:
-            self._trade(applied, before, own_ids, at_ns)
-        self._top.follow(self._touch, open_market=self._status is MarketStatus.ACTIVE)
+            self._trade(applied, before, own_ids, update)
+        self._top.follow(self._touch, open_market=self._status is _ACTIVE)
         return applied
 
     def on_lost(self, now: Now, why: str = "the stream was interrupted") -> None:
@@ -168,12 +175,13 @@ class Observer:
     def set_own(self, own: Sequence[OwnIntent]) -> None:
         """Replace the set of our own orders (those that rest or may)."""
         self._own.set(own)
+        self._calm = False
         if self._void is None:
             if self._grid.time_ns is not None and self._grid.time_ns < self.book.exchange_ns:
                 self._grid.advance(self.book.exchange_ns, None)
             self._stand()
             self._top.lose_touch()  # volume that turned out to be ours did not move the market
-            self._top.follow_touch(self._touch, open_market=self._status is MarketStatus.ACTIVE)
+            self._top.follow_touch(self._touch, open_market=self._status is _ACTIVE)
 
     @property
     def own_version(self) -> int:
@@ -209,18 +217,7 @@ class Observer:
     @property
     def state(self) -> BookState:
         """Of the market alone, not of the connection. One-sided without our own orders is one-sided."""
-        if self._void is not None:
-            return self._void
-        if self.doubt:
-            return BookState.DOUBT
-        if self._status is MarketStatus.DISABLED:
-            return BookState.DISABLED
-        bid, ask = self._touch
-        if bid is None and ask is None:
-            return BookState.EMPTY
-        if bid is None or ask is None:
-            return BookState.ONE_SIDED
-        return BookState.POSTONLY if self._status is MarketStatus.POSTONLY else BookState.OK
+        return BookState.DOUBT if self.doubt and self._void is None else self._state
 
     def estimates(self, now: Now) -> Estimates:
         """Sigma, kappa and A as of the end of the last grid row; what is not ready yet from the warm start."""
@@ -263,12 +260,12 @@ class Observer:
             alpha=model.alpha,
             kappa=model.kappa,
             buffer_ready=model.buffer_ready,
-            trades_per_minute=self._trades_per_minute(),
+            trades_per_minute=self._rate.per_minute(self._now_ms()),
             estimates=model.estimates,
         )
         if self._void is None:
             self._picture.draw(tick, self._touch)
-            if tick.state is BookState.OK:
+            if tick.state is _OK:
                 tick.micro_price = self._top.micro.price(self.rules)
             tick.reason = self.doubt
         else:
@@ -291,20 +288,19 @@ class Observer:
 
         Args: as of `tick`. audit: how the book compares with the venue's own list.
         """
-        book, known = self.book, self._estimates
-        late_ns = book.exchange_ns + (now.exchange_ns - self._received_ns) - GRACE_NS
-        if known is None or self._warm.waiting or late_ns > self._grid.due_ns:
+        known = self._estimates
+        if known is None or self._warm.waiting or now.exchange_ns - self._received_ns > GRACE_NS:
             known = self.estimates(now)
-        if self.state is not BookState.OK:
+        if self._state is not _OK or self.doubt:
             tick = self.tick(now, beat=beat, wall_ms=wall_ms, stream_age_ms=stream_age_ms, lag_ms=lag_ms)
             tick.audit = audit
             return written(tick)
         model = self._model
         if model is None or model.estimates is not known or model.audit is not audit:
             model = self._model = self._model_of(known, audit)
-        state = BookState.STALE if _late(stream_age_ms, lag_ms) else BookState.OK
-        per_minute = self._trades_per_minute()
-        return self._text.text(state, beat, wall_ms, stream_age_ms, lag_ms, per_minute, self._touch, model)
+        late = _late(stream_age_ms, lag_ms)
+        per_minute = self._rate.per_minute(self._now_ms())
+        return self._text.text(late, beat, wall_ms, stream_age_ms, lag_ms, per_minute, self._touch, model)
 
     def _model_of(self, known: Estimates, audit: BookAudit | None) -> Model:
         usable = known.verdict is not Verdict.NO
@@ -324,9 +320,11 @@ class Observer:
     def _break(self, error: MarketDataError | None, why: str = "") -> None:
         if error is None and self._void is BookState.CROSSED:
             return  # the connection going down after it says less than what was wrong
-        self._void = BookState.CROSSED if error is not None and error.code == "CROSSED" else BookState.RESYNC
+        crossed = error is not None and error.code == "CROSSED"
+        self._void = self._state = BookState.CROSSED if crossed else BookState.RESYNC
         self._why = (why or str(error))[:WHY_LENGTH]
         self._touch = _NOBODY
+        self._calm = False
         self._top.lose_touch()
         self._grid.lose()
 
@@ -335,13 +333,26 @@ class Observer:
         book = self.book
         self._touch = self._own.touch()
         self._status = book.status
-        open_market = book.status is MarketStatus.ACTIVE
+        open_market = book.status is _ACTIVE
+        self._state = self._judged()
+        self._calm = open_market and self._touch.two_sided and not self._own.expected
         self._grid.stand(self._touch.relative_half_spread() if open_market else None)
+
+    def _judged(self) -> BookState:
+        """The state of a book that is not void."""
+        if self._status is MarketStatus.DISABLED:
+            return BookState.DISABLED
+        bid, ask = self._touch
+        if bid is None and ask is None:
+            return BookState.EMPTY
+        if bid is None or ask is None:
+            return BookState.ONE_SIDED
+        return BookState.POSTONLY if self._status is MarketStatus.POSTONLY else _OK
 
     def _price(self) -> float | None:
         """The fair price whose volatility is measured, as it stands."""
         bid, ask = self._touch
-        if bid is None or ask is None or self._status is not MarketStatus.ACTIVE:
+        if bid is None or ask is None or self._status is not _ACTIVE:
             return None
         if self._vol_price == "mid":
             return self.rules.price_float((bid + ask) / 2)
@@ -351,11 +362,11 @@ class Observer:
         sums = [level_sums(self._own.levels(side, self._depth)) for side in (Side.BID, Side.ASK)]
         return vamp_float(sums[0], sums[1], self.rules)
 
-    def _trade(self, applied: Applied, before: FairTouch, own_ids: dict[str, str], at_ns: int) -> None:
-        orders = taker_orders(applied, before, own_ids, self.rules, at_ns)
+    def _trade(self, applied: Applied, before: FairTouch, own_ids: dict[str, str], update: BookUpdate) -> None:
+        orders = taker_orders(applied, before, own_ids, self.rules, update.sequence, update.exchange_ns)
         for order in orders:
             self._calibrator.on_trade(order)
-            self._taker_times.append(order.exchange_ms)
+            self._rate.add(order.exchange_ms)
         self._records.extend(orders)
         self.fills += len(applied.trades)
         self.takers += len(orders)
@@ -376,19 +387,10 @@ class Observer:
             self._estimates = None
             self.rows_seen += 1
 
-    def _trades_per_minute(self) -> float | None:
-        """Taker orders over the lookback, or since the start while that is shorter; ``None`` in the first second."""
-        if self._started_ms is None or self._grid.time_ns is None:
-            return None
+    def _now_ms(self) -> int:
+        """Exchange time reached, by frames or by the clock."""
         at_ns, grid_ns = self.book.exchange_ns, self._grid.time_ns
-        now_ms = (at_ns if at_ns >= grid_ns else grid_ns) // 1_000_000
-        times = self._taker_times
-        while times and times[0] < now_ms - self._lookback_ms:
-            times.popleft()
-        span_ms = now_ms - self._started_ms
-        if span_ms > self._lookback_ms:
-            span_ms = self._lookback_ms
-        return len(times) * 60_000 / span_ms if span_ms >= 1000 else None
+        return (at_ns if grid_ns is None or at_ns >= grid_ns else grid_ns) // 1_000_000
 
 
 def _late(stream_age_ms: float | None, lag_ms: float | None) -> bool:

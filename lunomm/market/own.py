@@ -47,10 +47,18 @@ class OwnOrders:
         self._intents: tuple[OwnIntent, ...] = ()
         self._watched: frozenset[str] = frozenset()
         self._unknown: frozenset[tuple[Side, int, int]] = frozenset()
-        self._lots: dict[Side, dict[int, int]] = {Side.BID: {}, Side.ASK: {}}
+        self._lots: dict[int, int] = {}
+        """Key of a level -> lots of ours there; a bid's key is above 0, an ask's below."""
         self.ids: dict[str, str] = {}
         self.version = 0
         """Grows whenever our orders were found afresh."""
+        self.stirred = 0
+        """Grows whenever one of `places` may be another."""
+
+    @property
+    def expected(self) -> bool:
+        """Whether any order of the market may be ours."""
+        return bool(self._intents)
 
     def set(self, intents: Sequence[OwnIntent]) -> None:
         """Replace what is known of our orders."""
@@ -63,10 +71,13 @@ class OwnOrders:
         """Account for one applied frame; ``True`` when it touched an order of ours."""
         if not self._intents:
             return False
-        create = update.create
+        create, ids, left = update.create, self.ids, self._book.left
+        # Who comes later stands behind us: only an order that leaves moves ours on.
+        if left is None or left in self._lots:
+            self.stirred += 1
         touched = (
-            (update.delete_id is not None and update.delete_id in self.ids)
-            or any(trade.maker_id in self.ids for trade in update.trades)
+            update.delete_id in ids
+            or (bool(update.trades) and any(trade.maker_id in ids for trade in update.trades))
             or (
                 create is not None
                 and (
@@ -91,15 +102,16 @@ class OwnOrders:
                 guess = self._newest(intent, ids)
                 if guess is not None:
                     ids[guess] = intent.intent_id
-        self._lots = {Side.BID: {}, Side.ASK: {}}
+        lots: dict[int, int] = {}
         for order_id in ids:
             order = book.order(order_id)
             assert order is not None
-            lots = self._lots[order.side]
             key = order.side.sign * order.price
             lots[key] = lots.get(key, 0) + order.lots
+        self._lots = lots
         self.ids = ids
         self.version += 1
+        self.stirred += 1
 
     def known(self) -> tuple[OwnIntent, ...]:
         """Our orders whose id is known or was guessed, each under its id: what a tape keeps of them."""
@@ -127,8 +139,7 @@ class OwnOrders:
         return FairTouch(self._best(book.bids), self._best(book.asks))
 
     def _best(self, levels: SideLevels) -> int | None:
-        own = self._lots[levels.side]
-        lots = levels.lots
+        own, lots = self._lots, levels.lots
         for key in reversed(levels.keys):
             if lots[key] > own.get(key, 0):
                 return levels.sign * key
@@ -137,7 +148,7 @@ class OwnOrders:
     def levels(self, side: Side, count: int) -> list[tuple[int, int]]:
         """Up to ``count`` levels of the others as (price ticks, lots), best first."""
         levels = self._book.side(side)
-        own = self._lots[side]
+        own = self._lots
         if not own:
             return levels.top(count)
         rows: list[tuple[int, int]] = []
@@ -151,8 +162,8 @@ class OwnOrders:
 
     def fair_lots(self, bid: int, ask: int) -> tuple[int, int]:
         """The others' volume at a bid and an ask level of the book, prices in ticks."""
-        bids, asks = self._book.bids, self._book.asks
-        return bids.lots[bid] - self._lots[Side.BID].get(bid, 0), asks.lots[-ask] - self._lots[Side.ASK].get(-ask, 0)
+        book, own = self._book, self._lots
+        return book.bids.lots[bid] - own.get(bid, 0), book.asks.lots[-ask] - own.get(-ask, 0)
 
     def places(self) -> list[OwnPlace]:
         """Every order of ours in the book with its place in the queue."""

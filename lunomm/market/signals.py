@@ -56,11 +56,9 @@ def level_sums(levels: Sequence[tuple[int, int]]) -> SideSums:
 
 def _ratio(numerator: int, denominator: int) -> int:
     """numerator / denominator in ticks as millionths of a tick, half a unit of the last digit rounded to even."""
-    whole, rest = divmod(numerator * UNIT, denominator)
-    twice = 2 * rest
-    if twice > denominator or (twice == denominator and whole % 2):
-        whole += 1
-    return whole
+    # Half a unit more, and down: right but for a half itself, which leaves no rest and must not end odd.
+    whole, rest = divmod(2 * UNIT * numerator + denominator, 2 * denominator)
+    return whole if rest else whole - whole % 2
 
 
 def mid_price(best_bid: int, best_ask: int, rules: PairRules) -> Decimal:
@@ -96,7 +94,10 @@ def vamp(bids: SideSums, asks: SideSums, rules: PairRules) -> Decimal | None:
 
 def vamp_units(bid_lots: int, bid_notional: int, ask_lots: int, ask_notional: int) -> int:
     """The same in millionths of a tick, of two sides with volume."""
-    return _ratio(bid_notional * ask_lots + ask_notional * bid_lots, 2 * bid_lots * ask_lots)
+    # `_ratio`, written out: every change of the ladders asks for it.
+    half = bid_lots * ask_lots
+    whole, rest = divmod(UNIT * (bid_notional * ask_lots + ask_notional * bid_lots) + half, 2 * half)
+    return whole if rest else whole - whole % 2
 
 
 def vamp_float(bids: SideSums, asks: SideSums, rules: PairRules) -> float | None:

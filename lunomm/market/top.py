@@ -21,7 +21,7 @@ class Top:
         self._bids = book.bids
         self._asks = book.asks
         self._own = own
-        self._revision = -1
+        self._revision = self._touches = -1
         self._vamp: float | None = None
         self._touch: tuple[int, int, int, int] | None = None
 
@@ -30,14 +30,29 @@ class Top:
         """Whether one of the best levels changed since `follow`."""
         return self._bids.revision + self._asks.revision != self._revision
 
-    def follow(self, fair: FairTouch, *, open_market: bool) -> None:
-        """After a frame. fair: the touch without our own orders."""
+    def still(self) -> bool:
+        """After a frame in an open market without orders of ours: `follow`, where the touch is what it was.
+
+        False: it may be another, nothing was done.
+        """
         bids, asks = self._bids, self._asks
+        if bids.touches + asks.touches != self._touches or self._touch is None:
+            return False
         revision = bids.revision + asks.revision  # both only grow
         if revision != self._revision:
             self._revision = revision
-            bid_lots, ask_lots = bids.top_lots, asks.top_lots
             # In ticks and with the asks' keys negated: relative changes need no scale.
+            self._vamp = (bids.top_notional / bids.top_lots - asks.top_notional / asks.top_lots) / 2
+        self.document.push(self._vamp)  # type: ignore[arg-type]  # two sides have a VAMP
+        return True
+
+    def follow(self, fair: FairTouch, *, open_market: bool) -> None:
+        """After a frame. fair: the touch without our own orders."""
+        bids, asks = self._bids, self._asks
+        revision = bids.revision + asks.revision
+        if revision != self._revision:
+            self._revision, self._touches = revision, bids.touches + asks.touches
+            bid_lots, ask_lots = bids.top_lots, asks.top_lots
             if bid_lots and ask_lots:
                 self._vamp = (bids.top_notional / bid_lots - asks.top_notional / ask_lots) / 2
             else:

@@ -56,7 +56,7 @@ class DepthReached(NamedTuple):
 
 
 def taker_orders(
-    applied: Applied, before: FairTouch, own_ids: Collection[str], rules: PairRules, exchange_ns: int
+    applied: Applied, before: FairTouch, own_ids: Collection[str], rules: PairRules, sequence: int, exchange_ns: int
 ) -> list[TakerOrder]:
     """Group one frame's fills by taker.
 
@@ -64,7 +64,7 @@ def taker_orders(
         applied: what the frame did.
         before: the fair touch just before the frame.
         own_ids: our orders as the book knew them before the frame.
-        exchange_ns: the frame's time.
+        sequence, exchange_ns: the frame's.
 
     Returns: one record a taker, in order of first appearance. Empty when the frame has no fill.
     """
@@ -92,7 +92,7 @@ def taker_orders(
                 mid=mid,
                 half_spread=half_spread,
                 own_only=all(fill.maker_id in own_ids for fill in fills),
-                sequence=applied.sequence,
+                sequence=sequence,
                 trade_sequence=next((f.trade_sequence for f in reversed(fills) if f.trade_sequence is not None), None),
                 exchange_ms=exchange_ns // 1_000_000,
             )

@@ -158,7 +158,7 @@ class DocumentVol:
 
     def __init__(self) -> None:
         # In whole units, so that a running sum is exact: nothing is left over when a square leaves it.
-        self._squares: deque[int] = deque(maxlen=_RETURNS)
+        self._squares: deque[int] = deque()
         self._sum = 0
         self._percent: float | None = None
         self._last: float | None = None
@@ -167,16 +167,20 @@ class DocumentVol:
         last, self._last = self._last, vamp
         if last is None or last <= 0.0:
             return
-        square = 0
-        if vamp != last:
+        if vamp == last:
+            square = 0
+        else:
             change = (vamp - last) / last
             square = int(change * change * SQUARE_UNITS)
         squares = self._squares
-        gone = squares[0] if len(squares) == _RETURNS else 0
+        if len(squares) == _RETURNS:
+            gone = squares.popleft()
+            if square != gone:
+                self._sum += square - gone
+                self._percent = None
+        elif square:
+            self._sum += square
         squares.append(square)
-        if square != gone:
-            self._sum += square - gone
-            self._percent = None
 
     @property
     def ready(self) -> bool:
@@ -185,6 +189,6 @@ class DocumentVol:
 
     def percent(self) -> float | None:
         """``None`` until it is ready."""
-        if self._percent is None and self.ready:
+        if self._percent is None and len(self._squares) == _RETURNS:
             self._percent = 100.0 * math.sqrt(self._sum / SQUARE_UNITS / DOCUMENT_VALUES)
         return self._percent

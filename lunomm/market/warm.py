@@ -145,12 +145,9 @@ class WarmStart:
 
     def __init__(self, candles: Sequence[CandleClose] = (), fills: Sequence[PublicFill] = ()) -> None:
         self._sigma = warm_sigma(candles)
-        self._fills: Sequence[PublicFill] | None = fills or None
+        self._fills = fills
+        self.waiting = bool(fills)
         self._intensity: WarmIntensity | None = None
-
-    @property
-    def waiting(self) -> bool:
-        return self._fills is not None
 
     def complete(self, live: Estimates, half_spread: float | None, mid: float | None) -> Estimates:
         """``live`` with what it does not know well yet filled in: kappa while its verdict is NO; sigma until the live
@@ -160,9 +157,9 @@ class WarmStart:
         Args:
             half_spread: relative, ``None`` when there is no two-sided market now. mid: counter per base.
         """
-        if self._fills is not None and half_spread is not None:
+        if self.waiting and half_spread is not None:
             self._intensity = warm_intensity(self._fills, half_spread)
-            self._fills = None
+            self._fills, self.waiting = (), False
         known = live
         if self._sigma is not None and not self._live_is_steadier(known):
             known = replace(known, sigma=self._sigma.sigma, sigma_se=self._sigma.error, sigma_source="warm")

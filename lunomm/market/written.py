@@ -18,7 +18,7 @@ from lunomm.market.levels import SideLevels
 from lunomm.market.micro import MicroPrice
 from lunomm.market.own import OwnOrders, OwnPlace
 from lunomm.market.picture import own_orders
-from lunomm.market.records import BookAudit, BookState, Estimates, Tick
+from lunomm.market.records import BookAudit, Estimates, Tick
 from lunomm.market.rules import PairRules
 from lunomm.market.signals import EXTRA_DIGITS, plain, vamp_units, weighted_mid_units
 from lunomm.market.stamp import written_plainly
@@ -30,7 +30,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _TICK: Final = (
     b'"ts":%b,"exchange_ts":%d,"sequence":%d,"state":"%b","beat":%d,"stream_age_ms":%b,"lag_ms":%b,"reason":"",'
     b'"orders":%d,"levels":%d,"trades_per_minute":%b,"volatility_document_pct":%b,"volatility_document_ready":%b,'
-    b'%b,%b,"bids":[%b],"asks":[%b],%b'
+    b'%b,"vamp":"%b","order_imbalance":%b,"bids":[%b],"asks":[%b],%b'
 )
 """An open, two-sided market, in `Tick`'s order: the moment, the touch, the depth, the ladders, own orders and model."""
 
@@ -68,19 +68,19 @@ class TickText:
         self._document = document
         self._bids = _Ladder(book.bids, book.rules)
         self._asks = _Ladder(book.asks, book.rules)
-        self._own_version = -1
-        self._stood = (-1, -1)
-        self._touch = self._depth = self._tail = b""
+        self._own_version = self._revision = self._stirred = -1
+        self._stood = (-1, -1, -1)
+        self._touch = self._vamp = self._share = self._tail = b""
         self._decimals = book.rules.price_scale + EXTRA_DIGITS
         self._percent: float | None = None
-        self._percent_text = b"null"
+        self._percent_text, self._percent_ready = b"null", b"false"
         self._places: list[OwnPlace] = []
         self._own_text = b'"own":[]'
         self._model: Model | None = None
 
     def text(
         self,
-        state: BookState,
+        late: bool,
         beat: int,
         wall_ms: float,
         stream_age_ms: float | None,
@@ -91,36 +91,39 @@ class TickText:
     ) -> bytes:
         """The text of an open, two-sided market without its stamp.
 
-        Args: as of `Tick`. fair: the touch without our own orders. model: the same object while it says the same.
+        Args: as of `Tick`. late: STALE rather than OK. fair: the touch without our own orders. model: the same object
+            while it says the same.
         """
         book, bids, asks, own = self._book, self._bids, self._asks, self._own
-        if (
-            bids.revision != bids.levels.revision
-            or asks.revision != asks.levels.revision
-            or own.version != self._own_version
-        ):
+        bid_levels, ask_levels = bids.levels, asks.levels
+        revision = bid_levels.revision + ask_levels.revision  # both only grow
+        if revision != self._revision or own.version != self._own_version:
+            self._revision = revision
             self._follow(fair)
-        written_own = (own.ids or self._places) and self._write_own()
-        if written_own or model is not self._model:
-            self._model, self._tail = model, self._own_text + b"," + _encode(model)[1:]
+        if own.stirred != self._stirred or model is not self._model:
+            self._stirred = own.stirred
+            if self._write_own() or model is not self._model:
+                self._model, self._tail = model, self._own_text + b"," + _encode(model)[1:]
         percent = self._document.percent()
         if percent is not self._percent:
             self._percent, self._percent_text = percent, _encode(percent)
+            self._percent_ready = b"true" if percent is not None else b"false"
         return _TICK % (
             _encode(wall_ms),
             book.exchange_ns // 1_000_000,
             book.sequence,
-            b"OK" if state is BookState.OK else state.encode(),
+            b"STALE" if late else b"OK",
             beat,
             _encode(stream_age_ms),
             _encode(lag_ms),
-            book.order_count,
-            len(bids.levels.keys) + len(asks.levels.keys),
+            len(book.places),
+            len(bid_levels.keys) + len(ask_levels.keys),
             _encode(trades_per_minute),
             self._percent_text,
-            b"true" if percent is not None else b"false",
+            self._percent_ready,
             self._touch,
-            self._depth,
+            self._vamp,
+            self._share,
             bids.text,
             asks.text,
             self._tail,
@@ -128,19 +131,21 @@ class TickText:
 
     def _follow(self, fair: FairTouch) -> None:
         bids, asks = self._book.bids, self._book.asks
-        for ladder in (self._bids, self._asks):
-            if ladder.revision != ladder.levels.revision:
-                ladder.follow()
-        vamp = vamp_units(bids.top_lots, bids.top_notional, asks.top_lots, -asks.top_notional)
-        share = _encode(bids.top_lots / (bids.top_lots + asks.top_lots))
-        if self._decimals > 0:
-            whole, rest = divmod(vamp, 10**self._decimals)
-            self._depth = b'"vamp":"%d.%0*d","order_imbalance":%b' % (whole, self._decimals, rest, share)
+        if self._bids.revision != bids.revision:
+            self._bids.follow()
+        if self._asks.revision != asks.revision:
+            self._asks.follow()
+        bid_lots, ask_lots = bids.top_lots, asks.top_lots
+        vamp = b"%d" % vamp_units(bid_lots, bids.top_notional, ask_lots, -asks.top_notional)
+        decimals = self._decimals
+        if 0 < decimals < len(vamp):
+            self._vamp = b"%b.%b" % (vamp[:-decimals], vamp[-decimals:])
         else:
-            self._depth = b'"vamp":"%b","order_imbalance":%b' % (plain(vamp, self._decimals).encode(), share)
-        # The micro-price counts every other touch; with orders of our own the others' may stand where it stood.
-        stood = (self._micro.version, self._own.version)
-        if stood != self._stood or self._own.ids:
+            self._vamp = plain(int(vamp), decimals).encode()
+        self._share = _encode(bid_lots / (bid_lots + ask_lots))
+        # Everyone's touch; the others', which is what the micro-price counts; which orders of it are ours.
+        stood = (bids.touches + asks.touches, self._micro.version, self._own.version)
+        if stood != self._stood:
             self._stood = stood
             bid, ask = bids.keys[-1], asks.keys[-1]
             self._touch = self._write_touch(fair, bid, -ask, bids.lots[bid], asks.lots[ask])
@@ -199,34 +204,30 @@ class _Ladder:
 
     def follow(self) -> None:
         """Write again what changed since the last look, where something did."""
-        levels = self.levels
+        levels, rows = self.levels, self._rows
         revision = levels.revision
-        if revision == self.revision + 1:
-            self._change(levels.changed)
-        else:
+        if revision != self.revision + 1:
             self._shown = levels.keys[: -levels.depth - 1 : -1]
-            self._rows = [self._row(key) for key in self._shown]
-        self.text = b",".join(self._rows)
-        self.revision = revision
-
-    def _change(self, key: int) -> None:
-        """One level is another, gone or new; then one leaves the window at its end, or enters it."""
-        levels, shown, rows = self.levels, self._shown, self._rows
-        keys, depth = levels.keys, levels.depth
-        place = len(keys) - bisect_right(keys, key)
-        if place >= len(shown) or shown[place] != key:
-            shown.insert(place, key)
-            rows.insert(place, self._row(key))
-            if len(shown) > depth:
-                del shown[depth], rows[depth]
-        elif key in levels.lots:
-            rows[place] = self._row(key)
+            self._rows = rows = [self._row(key) for key in self._shown]
         else:
-            del shown[place], rows[place]
-            if len(keys) >= depth:
-                entering = keys[-depth]
-                shown.append(entering)
-                rows.append(self._row(entering))
+            # One level is another, gone or new; then one leaves the window at its end, or enters it.
+            shown, keys, key, depth = self._shown, levels.keys, levels.changed, levels.depth
+            place = len(keys) - bisect_right(keys, key)
+            if place >= len(shown) or shown[place] != key:
+                shown.insert(place, key)
+                rows.insert(place, self._row(key))
+                if len(shown) > depth:
+                    del shown[depth], rows[depth]
+            elif key in levels.lots:
+                rows[place] = self._row(key)
+            else:
+                del shown[place], rows[place]
+                if len(keys) >= depth:
+                    entering = keys[-depth]
+                    shown.append(entering)
+                    rows.append(self._row(entering))
+        self.text = b",".join(rows)
+        self.revision = revision
 
     def _row(self, key: int) -> bytes:
         lots = self.levels.lots[key]

@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from lunomm.errors import UsageError
 from lunomm.market.events import BookCreate, BookSnapshot, BookUpdate
 from lunomm.market.rules import MarketStatus, Side
@@ -124,10 +126,10 @@ class Replay:
         if event.trades:
             self._take(event, now_ms)
         if event.create is not None:
-            order_id, side, price, lots = event.create
-            self._recorded[order_id] = event.create
-            if order_id not in engine.orders:
-                engine.place(now_ms, None, side, price, lots, order_id=order_id)
+            create = event.create
+            self._recorded[create.order_id] = create
+            if create.order_id not in engine.orders:
+                engine.place(now_ms, None, create.side, create.price, create.lots, order_id=create.order_id)
         if event.delete_id is not None:
             self._recorded.pop(event.delete_id, None)
             engine.cancel(now_ms, event.delete_id)
@@ -155,7 +157,7 @@ class Replay:
             recorded = self._recorded.pop(trade.maker_id, None)
             if recorded is not None and recorded.lots > trade.lots:
                 left = recorded.lots - trade.lots
-                self._recorded[trade.maker_id] = recorded._replace(lots=left)
+                self._recorded[trade.maker_id] = replace(recorded, lots=left)
             maker = engine.orders.get(trade.maker_id)
             if maker is not None and maker.lots > left:
                 engine.reduce(now_ms, trade.maker_id, maker.lots - left, taker)

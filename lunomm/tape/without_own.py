@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from lunomm.market.book import Applied, AppliedTrade, Book
 from lunomm.market.events import BookCreate, BookSnapshot, BookTrade, BookUpdate
 from lunomm.market.rules import MarketStatus, PairRules
@@ -72,7 +74,7 @@ class WithoutOwn:
         if ours:
             lots = sum(trade.lots for trade in ours)
             if create is not None and not used_up:
-                create = create._replace(lots=create.lots + lots)
+                create = replace(create, lots=create.lots + lots)
                 self._more[create.order_id] = lots
             else:
                 # Where the taker ended: nobody but us was reached there.

@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from lunomm.market.events import BookCreate, BookSnapshot, BookTrade, BookUpdate
 from lunomm.market.rules import MarketStatus, PairRules, Side
 from lunomm.simulator import profiles
@@ -145,7 +147,7 @@ class Recorder:
         rests = create is not None and not used_up
         if create is not None and rests and his:
             # A taker with a rest: without him so much more of it would have come to rest.
-            create = create._replace(lots=create.lots + his)
+            create = replace(create, lots=create.lots + his)
             self.debt[create.order_id] = his
         for t, row in zip(frame.trades, plain.trades, strict=True):
             if t.maker_owner is None:

@@ -29,7 +29,6 @@ from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.records import BookState, Tick
-from lunomm.market.rules import Side
 from lunomm.options.book import BookOptions
 
 pytestmark = pytest.mark.timeout(90)
@@ -308,6 +307,6 @@ async def test_a_silently_wrong_book_is_found_dropped_and_at_last_doubted(monkey
                 book = feed.observer.book
                 key = book.bids.keys[-15] if len(book.bids.keys) >= 15 else book.bids.keys[0]
                 book.bids.add("GHOST", key, 7)
-                book._orders["GHOST"] = (book.side(Side.BID), key)
+                book.places["GHOST"] = key
 
             await audited(house, feed, tamper)

@@ -18,9 +18,9 @@ from lunomm.market.intensity import (
     exposure_fit,
     gamma_interval,
     half_spread_bin,
-    merge_exposure,
     touch_fit,
 )
+from lunomm.market.spread_history import SpreadHistory
 
 
 def exposure(*cells: tuple[float, float]) -> Exposure:
@@ -111,17 +111,6 @@ def test_a_prior_counts_as_five_orders() -> None:
     assert prior.se_log_kappa == pytest.approx(7**-0.5, rel=1e-6)
 
 
-def test_merging_keeps_time_and_mean() -> None:
-    rows = [np.array([[4.0e-4, 3.0], [8e-4, 1.0]]), np.array([[4.01e-4, 1.0], [0.0, 5.0], [1e-4, 0.0]])]
-    merged = merge_exposure(rows)
-    assert merged is not None
-    assert merged.total_s == pytest.approx(5.0)
-    assert merged.mean == pytest.approx((4e-4 * 3 + 8e-4 + 4.01e-4) / 5)
-    assert len(merged.seconds) <= 3
-    assert merge_exposure([]) is None
-    assert merge_exposure([np.array([[0.0, 1.0]])]) is None
-
-
 def test_bins_are_two_and_a_half_percent() -> None:
     assert half_spread_bin(1.03e-4) - half_spread_bin(1e-4) in (1, 2)
     assert half_spread_bin(math.e * 1e-4) - half_spread_bin(1e-4) in (39, 40, 41)
@@ -132,8 +121,12 @@ def test_binning_hardly_moves_the_fit() -> None:
     spreads = draw.gamma(4.0, 1e-4, 3000)
     seconds = draw.exponential(0.4, 3000)
     depths = spreads[:200] + draw.exponential(10e-4, 200)
-    merged = merge_exposure([np.column_stack([spreads, seconds])])
-    assert merged is not None and len(merged.seconds) < 250
+    history = SpreadHistory()
+    history.add(0, list(zip(spreads.tolist(), seconds.tolist(), strict=True)))
+    found = history.between(0, 1)
+    assert found is not None
+    merged = found[0]
+    assert len(merged.seconds) < 250
     binned, exact = exposure_fit(marks(depths), merged), exposure_fit(marks(depths), Exposure(spreads, seconds))
     assert binned is not None and exact is not None
     assert binned[:5] == pytest.approx(exact[:5], rel=1e-4)

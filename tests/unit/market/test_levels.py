@@ -51,6 +51,29 @@ def test_the_revision_moves_only_with_the_top() -> None:
     assert levels.revision == seen + 1
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_touches_grow_with_the_best_price_and_its_volume_only(depth: int) -> None:
+    draw = random.Random(depth)
+    levels = SideLevels(Side.BID, depth)
+    orders: dict[str, int] = {}
+    seen = {True: 0, False: 0}
+    for number in range(3000):
+        best = levels.best()
+        stood, touches = (best, levels.lots[best] if best is not None else 0), levels.touches
+        if orders and draw.random() < 0.5:
+            order_id, key = draw.choice(list(orders.items()))
+            if levels.take(order_id, key, draw.randint(1, levels.queues[key][order_id])) == 0:
+                del orders[order_id]
+        else:
+            orders[str(number)] = key = draw.randint(1, 12)
+            levels.add(str(number), key, draw.randint(1, 3))
+        best = levels.best()
+        moved = (best, levels.lots[best] if best is not None else 0) != stood
+        assert (levels.touches == touches + 1) == moved and levels.touches <= touches + 1
+        seen[moved] += 1
+    assert min(seen.values()) > 200
+
+
 def test_top_and_best() -> None:
     levels = SideLevels(Side.ASK, 10)
     assert (levels.best(), levels.top(3)) == (None, [])

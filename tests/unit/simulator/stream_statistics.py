@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -132,7 +133,7 @@ def measured(opening: BookSnapshot, updates: Iterable[BookUpdate]) -> Stream:
             else:
                 orders[trade.maker_id] = (side, price, lots - trade.lots)
         if update.create is not None:
-            order_id, side, price, lots = update.create
+            order_id, side, price, lots = msgspec.structs.astuple(update.create)
             key, best = side.sign * price, halves[side][-1]
             stream.creates += 1
             stream.better += key > best

@@ -574,8 +574,8 @@ def re_enacted(engine: Engine, event: BookUpdate) -> MarketFrame:
         tif = IOC if event.create is None else GTC
         return engine.place(now, None, side, price, lots, tif=tif, order_id=event.trades[0].taker_id).frame
     if event.create is not None:
-        order_id, side, price, lots = event.create
-        return engine.place(now, None, side, price, lots, order_id=order_id).frame
+        new = event.create
+        return engine.place(now, None, new.side, new.price, new.lots, order_id=new.order_id).frame
     if event.delete_id is not None:
         frame = engine.cancel(now, event.delete_id)
         assert frame is not None
