@@ -109,7 +109,7 @@ class Calibrator:
     def on_row(self, row: GridRow) -> None:
         """One grid row, oldest first. After a gap the returns start afresh; what was learned stays."""
         if row.gap or row.start_ms != self.end_ms:
-            self._holes_ms.append(row.start_ms)
+            _insert(self._holes_ms, row.start_ms)  # in order, though the exchange's clock was set back
             self._turns += 1
         feed_row(self.vol, row, self.end_ms)
         for mid in row.mids:
@@ -121,7 +121,10 @@ class Calibrator:
         self._forget(self.end_ms)
 
     def _forget(self, end_ms: int) -> None:
-        """Drop what no window will reach again: its start never goes back, but for the row that it begins in."""
+        """Drop what no window will reach again: its start never goes back, but for the row that it begins in.
+
+        Where the clock ran ahead and is set back it does; what is gone by then is missing, in orders and rows alike.
+        """
         before_ms = self._start_ms(end_ms) - _ROW_MS
         self._spreads.forget(before_ms)
         gone = bisect_left(self._reached, before_ms, key=_at)

@@ -312,3 +312,45 @@ def test_what_is_kept_between_two_rows_is_what_would_be_found_afresh(pair: PairR
         assert followed.estimates() == fresh.estimates()
         assert followed.intensity() == fresh.intensity()
     assert followed.estimates().verdict is not Verdict.NO
+
+
+@pytest.mark.parametrize("ahead", [6, 60, 600], ids=["a minute", "ten minutes", "over an hour"])
+def test_a_clock_that_ran_ahead_and_was_set_back(pair: PairRules, ahead: int) -> None:
+    """What it said of the future is outside every window until the future is there; what was forgotten stays so."""
+    struck, spared = Calibrator(pair, lookback_s=900.0), Calibrator(pair, lookback_s=900.0)
+    draw = random.Random(9)
+
+    def record(index: int, *, gap: bool) -> list[TakerOrder | GridRow]:
+        trades = [
+            taker(10 * index + draw.uniform(0.0, 9.0), HALF + round(draw.expovariate(KAPPA), 1))
+            for _ in range(draw.choice((1, 2, 3)))
+        ]
+        return [*trades, row(index, half=draw.choice((2.0, 4.0, 6.0)), gap=gap)]
+
+    def feed(calibrator: Calibrator, records: list[TakerOrder | GridRow]) -> None:
+        for one in records:
+            if isinstance(one, TakerOrder):
+                calibrator.on_trade(one)
+            else:
+                calibrator.on_row(one)
+
+    before = [record(index, gap=index == 0) for index in range(100)]
+    for records in before:
+        feed(struck, records)
+    for index in range(100 + ahead, 103 + ahead):
+        feed(struck, record(index, gap=index == 100 + ahead))
+    # Of what came before the clock ran ahead, the first row that is left: what is older went as the windows moved on.
+    left = next(index for index in range(100) if len(struck._spreads) == 103 - index)
+    for records in before[left:]:
+        feed(spared, records)
+    for index in range(100, 100 + ahead):
+        records = record(index, gap=index == 100)
+        feed(struck, records)
+        feed(spared, records)
+        one, other = struck.window(), spared.window()
+        assert one is not None and other is not None
+        assert np.array_equal(one.exposure.seconds, other.exposure.seconds)
+        assert np.array_equal(one.exposure.half_spreads, other.exposure.half_spreads)
+        assert np.array_equal(one.reached.at_ms, other.reached.at_ms) and one.window_s == other.window_s
+        assert struck.intensity() == spared.intensity()
+    assert struck.intensity().arrival_cv is not None

@@ -27,12 +27,12 @@ def afresh(rows: Sequence[Sequence[tuple[float, float]]]) -> Exposure | None:
     return Exposure(weighted[time > 0.0] / time[time > 0.0], time[time > 0.0])
 
 
-def drawn(seed: int) -> Rows:
+def drawn(seed: int, *, back: bool = False) -> Rows:
     draw = random.Random(seed)
     rows: Rows = []
     at = 0
     for _ in range(400):
-        at += draw.choice((10, 10, 10, 10, 70))
+        at += draw.choice((10, 10, 10, 10, 70)) - (300 if back and draw.random() < 0.02 else 0)
         cells = [(draw.gammavariate(4.0, 1e-4), draw.expovariate(0.5)) for _ in range(draw.randint(1, 12))]
         rows.append((at, cells))
     return rows
@@ -51,8 +51,9 @@ def check(history: SpreadHistory, known: Rows, start: int, end: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_growing_sliding_and_jumping_windows(seed: int) -> None:
-    rows, draw, history = drawn(seed), random.Random(-seed), SpreadHistory()
+@pytest.mark.parametrize("back", [False, True])
+def test_growing_sliding_and_jumping_windows(seed: int, back: bool) -> None:
+    rows, draw, history = drawn(seed, back=back), random.Random(-seed), SpreadHistory()
     known: Rows = []
     start = 0
     for at, cells in rows:
