@@ -6,6 +6,7 @@ import pytest
 
 from lunomm.bus import clock as module
 from lunomm.bus.clock import Clock
+from lunomm.market.clock import Now
 
 WALL = 1_700_000_000_000_000_123
 
@@ -18,7 +19,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_exchange_time_is_wall_time_without_a_tape() -> None:
     clock = Clock()
-    assert clock.now() == (WALL, 77)
+    assert clock.now() == Now(WALL, 77)
     assert clock.exchange_ms() == clock.wall_ms() == WALL // 1_000_000
     assert clock.mono_ns() == 77
 
