@@ -37,7 +37,7 @@ SAID = "published"
 KEEP_EVERY_S = 1.0
 
 TAIL = 2_000
-"""Newest ORDER_UPDATES entries looked at for our last number."""
+"""Newest entries looked at: of ORDER_UPDATES for our last number, of FILLS for what is missing among them."""
 
 
 class Publisher:
@@ -249,15 +249,29 @@ class Publisher:
         for pair in self._pairs:
             rows = await self._bus.read_last(ORDER_UPDATES, pair, TAIL)
             self._said = max([self._said, *(update.number for _, update in rows)])
-            newest = await self._bus.read_last(FILLS, pair, 1)
-            self._newest[pair] = newest[-1][0] if newest else ""
-            after = _stream_key(newest[-1][0]) if newest else None
-            for fill in self._journal.fills(pair, after):
-                await self._grow(fill)
+            await self._sync_fills(pair)
         # Durable before they were queued: what waits in the queue is among these, and is said once by its number.
         for update in self._journal.updates(self._said):
             await self._say(update)
         self._synced = True
+
+    async def _sync_fills(self, pair: str) -> None:
+        """Bring FILLS to its end; where its tail is not what the journal has there, tell it anew.
+
+        A trade row can come late, below the newest entry, and the gateway end between booking and telling it.
+        """
+        told = [name for name, _ in await self._bus.read_last(FILLS, pair, TAIL)]
+        fills = self._journal.fills(pair)
+        self._newest[pair] = told[-1] if told else ""
+        if told:
+            first, last = _stream_key(told[0]), _stream_key(told[-1])
+            if told == [_entry_id(fill) for fill in fills if first <= fill_key(fill) <= last]:
+                fills = [fill for fill in fills if fill_key(fill) > last]
+            else:
+                await self._bus.clear(FILLS, pair)
+                self._newest[pair] = ""
+        for fill in fills:
+            await self._grow(fill)
 
     async def _append(self, fill: Fill) -> None:
         """Add a fill to the end of its stream, where that is the end we know; else the stream is told anew."""

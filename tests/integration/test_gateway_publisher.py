@@ -81,6 +81,34 @@ async def test_each_message_once_across_restarts(bus: Bus, journal: Journal) -> 
     assert (await heard(bus))[1][-2:] == ["5-0", "5-1"]
 
 
+async def test_a_late_trade_that_was_booked_and_not_told_is_told_by_the_next_gateway(
+    bus: Bus, journal: Journal
+) -> None:
+    """Its row comes below the newest entry, and the gateway is killed between the journal and Redis."""
+    first = Publisher(bus, journal, (PAIR,))
+    say(first, journal, 1, 4)
+    await first.flush()
+    journal.commit([SaveFill(fill(3, Side.ASK))])
+    second = Publisher(bus, journal, (PAIR,))
+    await second.flush()
+    assert (await heard(bus))[1] == ["1-0", "3-1", "4-0"]
+    say(second, journal, 5)
+    await second.flush()
+    assert (await heard(bus))[1] == ["1-0", "3-1", "4-0", "5-0"]
+
+
+async def test_a_whole_stream_is_not_told_anew(bus: Bus, journal: Journal) -> None:
+    """Its readers go on where they were."""
+    first = Publisher(bus, journal, (PAIR,))
+    say(first, journal, 1, 2)
+    await first.flush()
+    journal.commit([SaveFill(fill(3))])
+    before = await bus.redis.xinfo_stream("FILLS::" + PAIR)
+    await Publisher(bus, journal, (PAIR,)).flush()
+    after = await bus.redis.xinfo_stream("FILLS::" + PAIR)
+    assert (before["entries-added"], after["entries-added"]) == (2, 3)
+
+
 async def test_a_redis_that_forgot_gets_the_fills_again_and_no_update_twice(bus: Bus, journal: Journal) -> None:
     first = Publisher(bus, journal, (PAIR,))
     say(first, journal, 1, 2)
