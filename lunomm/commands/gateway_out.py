@@ -39,6 +39,9 @@ KEEP_EVERY_S = 1.0
 TAIL = 2_000
 """Newest entries looked at: of ORDER_UPDATES for our last number, of FILLS for what is missing among them."""
 
+TELLINGS = 5
+"""Looks at FILLS before Redis is said not to keep it: it is told what is missing after each."""
+
 
 class Publisher:
     """Everything one gateway publishes.
@@ -249,45 +252,55 @@ class Publisher:
         for pair in self._pairs:
             rows = await self._bus.read_last(ORDER_UPDATES, pair, TAIL)
             self._said = max([self._said, *(update.number for _, update in rows)])
-            await self._sync_fills(pair)
+            await self._tell(pair)
         # Durable before they were queued: what waits in the queue is among these, and is said once by its number.
         for update in self._journal.updates(self._said):
             await self._say(update)
         self._synced = True
 
-    async def _sync_fills(self, pair: str) -> None:
-        """Bring FILLS to its end; where its tail is not what the journal has there, tell it anew.
-
-        A trade row can come late, below the newest entry, and the gateway end between booking and telling it.
-        """
-        told = [name for name, _ in await self._bus.read_last(FILLS, pair, TAIL)]
-        fills = self._journal.fills(pair)
-        self._newest[pair] = told[-1] if told else ""
-        if told:
-            first, last = _stream_key(told[0]), _stream_key(told[-1])
-            if told == [_entry_id(fill) for fill in fills if first <= fill_key(fill) <= last]:
-                fills = [fill for fill in fills if fill_key(fill) > last]
-            else:
-                await self._bus.clear(FILLS, pair)
-                self._newest[pair] = ""
-        for fill in fills:
-            await self._grow(fill)
-
     async def _append(self, fill: Fill) -> None:
-        """Add a fill to the end of its stream, where that is the end we know; else the stream is told anew."""
-        name = _entry_id(fill)
-        if not await self._fell_back(fill.pair):
-            if await self._grow(fill):
+        """Add a fill to the end of its stream; where it does not stand behind the entry we left, tell what is missing.
+
+        Looked at afterwards: a Redis that forgets between a look and the entry would not be noticed.
+        """
+        name, before = _entry_id(fill), self._newest.get(fill.pair, "")
+        if await self._grow(fill):
+            end = [told for told, _ in await self._bus.read_last(FILLS, fill.pair, 2)]
+            if end == ([before, name] if before else [name]):
                 return
+        else:
             rows = await self._bus.read(FILLS, fill.pair, after=f"{fill.sequence - 1}-9", count=1)
             if rows and rows[0][0] == name:
                 return
-        # Redis forgot between two commands, or a trade row came late, below the newest entry: a stream only grows at
-        # its end.
-        await self._bus.clear(FILLS, fill.pair)
-        self._newest[fill.pair] = ""
-        for each in self._journal.fills(fill.pair):
-            await self._grow(each)
+        await self._tell(fill.pair)
+
+    async def _tell(self, pair: str) -> None:
+        """Make the tail of FILLS what the journal has: go on at its end or, where anything else is amiss, tell it anew.
+
+        A stream only grows at its end, and a trade row can come late, below the newest entry; a gateway can end between
+        booking and telling one; Redis can forget at any moment.
+
+        Raises:
+            BusError: Redis does not keep what it is told.
+        """
+        for _ in range(TELLINGS):
+            told = [name for name, _ in await self._bus.read_last(FILLS, pair, TAIL)]
+            fills = self._journal.fills(pair)
+            names = [_entry_id(fill) for fill in fills]
+            self._newest[pair] = told[-1] if told else ""
+            if told == names[-TAIL:]:
+                return
+            ends = names.index(told[-1]) + 1 if told and told[-1] in names else 0
+            if not ends or told != names[max(ends - TAIL, 0) : ends]:
+                await self._bus.clear(FILLS, pair)
+                self._newest[pair] = ""
+                ends = 0
+            for fill in fills[ends:]:
+                if not await self._grow(fill):
+                    # What stands there cannot be read, and is above ours.
+                    await self._bus.clear(FILLS, pair)
+                    break
+        raise BusError(f"Redis does not keep the entries of {FILLS.key(pair)}")
 
     async def _grow(self, fill: Fill) -> bool:
         name = _entry_id(fill)
@@ -309,8 +322,3 @@ class Publisher:
 def _entry_id(fill: Fill) -> str:
     """A fill's stream id: the venue's trade sequence, then 0 for a BID or 1 for an ASK."""
     return "{}-{}".format(*fill_key(fill))
-
-
-def _stream_key(entry_id: str) -> tuple[int, int]:
-    first, _, second = entry_id.partition("-")
-    return int(first), int(second or 0)

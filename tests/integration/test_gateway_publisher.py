@@ -97,6 +97,48 @@ async def test_a_late_trade_that_was_booked_and_not_told_is_told_by_the_next_gat
     assert (await heard(bus))[1] == ["1-0", "3-1", "4-0", "5-0"]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_redis_that_forgets_beside_an_entry_is_noticed_with_it(
+    bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """No account was told that could show it: the entry would be the first of a stream that looks whole."""
+    publisher = Publisher(bus, journal, (PAIR,))
+    say(publisher, journal, 1, 2)
+    await publisher.flush()
+    append, times = bus.append, iter([True])
+
+    async def forgetful(*args: Any, **kwargs: Any) -> bool:
+        forgets = next(times, False)
+        if forgets and when == "before":
+            await bus.redis.flushall()
+        added = await append(*args, **kwargs)
+        if forgets and when == "after":
+            await bus.redis.flushall()
+        return added
+
+    monkeypatch.setattr(bus, "append", forgetful)
+    say(publisher, journal, 3)
+    await publisher.flush()
+    assert next(times, None) is None and (await heard(bus))[1] == ["1-0", "2-0", "3-0"]
+
+
+async def test_a_stream_without_its_head_is_told_anew_at_the_next_start(bus: Bus, journal: Journal) -> None:
+    journal.commit([SaveFill(fill(1)), SaveFill(fill(2))])
+    await bus.append(FILLS, fill(2), id="2-0")
+    await Publisher(bus, journal, (PAIR,)).flush()
+    assert (await heard(bus))[1] == ["1-0", "2-0"]
+
+
+async def test_a_redis_that_keeps_nothing_is_said(bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(*args: Any, **kwargs: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(bus, "append", lost)
+    journal.commit([SaveFill(fill(1))])
+    with pytest.raises(BusError, match="does not keep the entries of FILLS::XBTMYR"):
+        await Publisher(bus, journal, (PAIR,)).flush()
+
+
 async def test_a_whole_stream_is_not_told_anew(bus: Bus, journal: Journal) -> None:
     """Its readers go on where they were."""
     first = Publisher(bus, journal, (PAIR,))
