@@ -192,7 +192,7 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001  # an exception in a check is a trip
             shared.halt(f"LIMIT_CHECK: {type(error).__name__} while judging the account: {error}", now)
         for desk in self.desks.values():
-            desk.act(now, may_place=desk.ready and shared.balances.ready)
+            desk.act(now, may_place=desk.ready and shared.may_place)
             desk.ask_trades(now)
         self._ask(now)
         self._settle_stop(now)
@@ -291,6 +291,7 @@ class Reconciler:
             # A half-open stream is found out late: it has been of no use since its last byte.
             shared.stream_down_ns = now.mono_ns if event.heard_ns is None else event.heard_ns
         shared.stream_up = up
+        shared.stream_heard |= up
 
     def _read_again(self, now: Now) -> None:
         for desk in self.desks.values():

@@ -66,6 +66,7 @@ class Shared:
         self.closed: dict[str, str] = {}
         self.stream_up = False
         self.stream_down_ns: int | None = None
+        self.stream_heard = False
         self.pause_ns = 0
         self.changed_ns = 0
         self.balances_wanted = False
@@ -85,6 +86,15 @@ class Shared:
         if self.halted is not None or self.stopping or self.closed:
             return False
         return self.stream_up or (self.stream_down_ns is not None and mono_ns - self.stream_down_ns < USER_STREAM_NS)
+
+    @property
+    def may_place(self) -> bool:
+        """Whether a new order may rest: not before the user stream of this life was up once.
+
+        The seconds that a lost stream is borne are for what rests already, at a start for what is adopted: a stream
+        that never was up may have been lost for long.
+        """
+        return self.stream_heard and self.balances.ready
 
     def halt(self, reason: str, now: Now) -> None:
         """Stop quoting for good; the first reason stays."""

@@ -83,7 +83,7 @@ POINTS = (
     # disk and process, each commit or call
     Fault("kill.before_commit", 0.004, "the gateway is killed before its journal took a step"),
     Fault("kill.after_commit", 0.004, "the gateway is killed after its journal took a step, before it acts on it"),
-    Fault("kill.after_send", 0.01, "the gateway is killed between sending a write and its arrival"),
+    Fault("kill.after_send", 0.03, "the gateway is killed between sending a write and its arrival"),
     Fault("kill.before_reply", 0.01, "the gateway is killed when the answer of a write arrives"),
     Fault("disk.slow", 0.01, "a commit takes 0.2 to 5 s"),
     Fault("disk.full", 0.002, "a commit fails"),

@@ -48,10 +48,34 @@ def test_nothing_is_placed_while_one_answer_is_missing(missing: str) -> None:
             d.step(event)
     if missing != "balances":
         d.balances()
-    if missing == "stream":
-        d.mono_ns += 11_000_000_000
     if missing != "quotes":
         d.quote(BID, ASK)
+    assert not d.take(ev.Place)
+
+
+def test_a_stream_that_never_was_up_lets_what_rests_stay_for_a_while_and_nothing_new_join() -> None:
+    """A gateway that starts while the user stream is refused: seed 140472 of the campaign."""
+    first = make().started()
+    bid = first.working(BID, "BX1")
+    d = make(restored=Restored({PAIR: RestoredPair((bid,), frozenset({bid.intent_id}))}, number=9))
+    d.step(ev.Wake())
+    for event in (
+        ev.RulesRead(PAIR, rules()),
+        ev.FeesRead(PAIR, D(0), D(0)),
+        ev.ReferenceRead(PAIR, D(300_000)),
+        ev.TradesRead(PAIR, ()),
+        ev.OpenOrdersRead(PAIR, (seen(bid),)),
+    ):
+        d.step(event)
+    d.balances()
+    d.quote(BID, ASK)
+    d.pass_s(2)
+    d.quote(BID, ASK)
+    assert d.state(bid.client_order_id) is OrderState.WORKING
+    assert not d.take(ev.Place) and not d.take(ev.Cancel)
+    d.mono_ns += 11_000_000_000
+    d.quote(BID, ASK)
+    assert [cancel.order_id for cancel in d.take(ev.Cancel)] == ["BX1"]
     assert not d.take(ev.Place)
 
 
