@@ -23,6 +23,7 @@ from lunomm.market.reach import reach_curve
 from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.fair_price import BUILT_IN
 from lunomm.simulator.venue_specs import FREE
+from lunomm.tape.backtest import Void
 from lunomm.tape.latency import RoundTrip
 from lunomm.tape.outcome import Outcome, lane_data
 from lunomm.tape.setup import Setup
@@ -143,7 +144,7 @@ def _view(options: BacktestOptions, market: Recorded, setup: Setup, outcome: Out
         [tape.name for tape in options.tapes],
         given(options.quote),
         [
-            *backtest_notes(market, setup),
+            *backtest_notes(market, setup, outcome.void),
             *(f"The quoter warned: {warning}." for warning in outcome.strategy.warnings[:1]),
         ],
         None if window is None else calibrator.judged(window).fit,
@@ -161,8 +162,8 @@ def given(quote: QuoteOptions) -> list[str]:
     ]
 
 
-def backtest_notes(market: Recorded, setup: Setup) -> list[str]:
-    """Every assumption that the figures rest on."""
+def backtest_notes(market: Recorded, setup: Setup, void: Void) -> list[str]:
+    """Every assumption that the figures rest on, and what of the tapes is not in them."""
     said = [parameters_note(market, setup)]
     if setup.trips:
         took = sorted(trip.took_ns for trip in setup.trips)
@@ -178,6 +179,12 @@ def backtest_notes(market: Recorded, setup: Setup) -> list[str]:
     )
     if setup.baseline:
         said.append(f"{BASELINE}: the same pipeline, 10 bp each side of the mid, no skew, renewed every minute.")
+    if void.times:
+        said.append(
+            f"The book was lost {void.times} times (a loss, a gap, a contradiction, the end of a file): for "
+            f"{void.ns / 1e9:.1f} s nothing was quoted or filled, and {void.frames} of {market.decoded.frames} frames "
+            "were left out."
+        )
     return [*said, *market.notes]
 
 
@@ -199,6 +206,7 @@ def backtest_data(view: BacktestView) -> dict[str, Any]:
         "options": list(view.options),
         "frames": outcome.frames,
         "gaps": outcome.gaps,
+        "left_out": {"frames": outcome.void.frames, "seconds": outcome.void.ns / 1e9},
         "start_ns": outcome.start_ns,
         "end_ns": outcome.end_ns,
         "duration_s": outcome.duration_s,

@@ -99,7 +99,7 @@ def _said(tapes: Sequence[Tape]) -> list[str]:
     said = [f"{tape.path.name} was cut: {tape.torn}." for tape in tapes if tape.torn is not None]
     losses = sum(tape.losses for tape in tapes)
     if losses:
-        said.append(f"The recorder lost the stream {losses} times: nothing is quoted, and nothing filled, in between.")
+        said.append(f"The recorder lost the stream {losses} times.")
     if any(not tape.recorded for tape in tapes):
         said.append("A file of raw frames: each arrives the latency after its own time.")
     return said

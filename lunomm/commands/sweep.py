@@ -1,22 +1,30 @@
 """``lunomm backtest --sweep``: many runs on every core, or on a Dask cluster, into one table that can be gone on with.
 
-Each process reads and decodes the tapes once and keeps what the market taught; a run then costs the trading alone. The
-table does not depend on where or in which order its rows were made.
+The tapes are read, decoded and watched once, and what the market taught is kept: a run then costs the trading alone.
+Where processes can be forked the others inherit all that, else each reads for itself. The table does not depend on
+where or in which order its rows were made.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import concurrent.futures.process
+import gc
 import hashlib
 import importlib
 import multiprocessing
+import multiprocessing.connection
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from lunomm import __version__
 from lunomm.backtest_options import BacktestOptions
 from lunomm.commands.backtest import PRINTED_WIDTH, backtest_notes, setup_of, write_text
 from lunomm.commands.fair_function import resolve
@@ -24,18 +32,18 @@ from lunomm.commands.present import envelope, progress_bar, put_line, put_screen
 from lunomm.commands.quote import quoter_options
 from lunomm.commands.recorded_market import Recorded, load
 from lunomm.commands.sweep_table import FIGURES, Table
-from lunomm.errors import UsageError
+from lunomm.errors import LunommError, UsageError
 from lunomm.market.observer import Observer
 from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.fair_price import BUILT_IN, FairPrice
 from lunomm.tape.outcome import LaneOutcome
 from lunomm.tape.setup import Setup, baseline_options
-from lunomm.tape.stretches import Stretch, stretches
+from lunomm.tape.stretches import Parted, stretches
 from lunomm.tape.sweep import BASELINE_NUMBER, Point, Row, applied, axis, drawn, grid
 from lunomm.tape.trial import run_trial
 from lunomm.views.sweep import SweepView, sweep_data, sweep_html, sweep_screen
 
-_STRETCHES: Final[dict[object, list[Stretch]]] = {}
+_PARTED: Final[dict[object, Parted]] = {}
 
 
 class Task(NamedTuple):
@@ -61,14 +69,17 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
 
     Raises:
         UsageError: anything that one run would refuse, or a table of another sweep.
+        LunommError: a worker was killed.
     """
+    begun, spent = time.monotonic(), 0.0
     axes = [axis(text) for text in options.sweep]
     points = grid(axes) if options.random is None else drawn(axes, options.random, options.seed)
     for point in points:
         quoter_options(applied(options.quote, point))  # refused here, before anything runs
     market = load(options.tapes, options.pair)
     count = options.walk_forward + 1 if options.walk_forward else 1
-    present = len(_stretches(options, market, count))
+    parted = _parted(options, market, count)
+    present = len(parted.stretches)
     if present < count:
         raise UsageError(
             f"--walk-forward: the tapes have frames for {present} stretches, not for {count}. Ask for fewer"
@@ -84,7 +95,7 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
     left = [task for task in tasks if (task.number, task.segment) not in known]
     if known and not json:
         say(f"{path}: {len(known)} of {len(tasks)} runs are there already")
-    begun, spent = time.monotonic(), 0.0
+    read_s = time.monotonic() - begun
     show = progress_bar(f"{len(left)} runs", max(len(left), 1), shown=not json)
     rows = dict(known)
     try:
@@ -93,6 +104,12 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
             spent += done.took_s
             table.append(done.row)
             show(min(finished, len(left) - 1))
+    except concurrent.futures.process.BrokenProcessPool:
+        raise LunommError(
+            f"a worker was killed, perhaps for want of memory. {len(rows)} of {len(tasks)} runs are kept in {path}: "
+            "run the same again to go on, with fewer --workers",
+            code="WORKER_KILLED",
+        ) from None
     finally:
         show(max(len(left), 1))
     ordered = [rows[key] for key in sorted(rows, key=lambda key: (key[1], key[0]))]
@@ -109,9 +126,10 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
         table=str(table.path),
         runs=len(left),
         took_s=took_s,
+        read_s=read_s,
         spent_s=spent,
         where=options.scheduler or f"{_workers(options)} local processes",
-        notes=backtest_notes(market, replace(setup, baseline=False)),
+        notes=backtest_notes(market, replace(setup, baseline=False), parted.void),
     )
     if options.html is not None:
         write_text(options.html, sweep_html(view), "--html")
@@ -126,9 +144,12 @@ def run(options: BacktestOptions, *, json: bool) -> dict[str, Any]:
 def fingerprint(options: BacktestOptions, market: Recorded) -> str:
     """Of everything a row depends on but what is swept: a table is only gone on with by its own sweep."""
     digest = hashlib.sha256()
-    for path in market.paths:
-        digest.update(path.read_bytes())
-    calm = replace(options, tapes=(), out=None, html=None, scheduler=None, workers=None)
+    digest.update(__version__.encode())
+    for path in (*market.paths, *options.calibrate):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest.update(repr(setup_of(options, market).trips).encode())
+    calm = replace(options, tapes=(), calibrate=(), latency_log=None, out=None, html=None, scheduler=None, workers=None)
     digest.update(repr([(field.name, getattr(calm, field.name)) for field in fields(calm)]).encode())
     return digest.hexdigest()[:16]
 
@@ -141,7 +162,7 @@ def run_task(task: Task) -> Done:
     options = task.options
     market = load(options.tapes, options.pair)
     quote = options.quote if task.number == BASELINE_NUMBER else applied(options.quote, task.point)
-    stretch = _stretches(options, market, task.segments)[task.segment]
+    stretch = _parted(options, market, task.segments).stretches[task.segment]
     setup = replace(setup_of(replace(options, quote=quote), market), baseline=False)
     if task.number == BASELINE_NUMBER:
         setup = replace(setup, quoter=baseline_options(setup.quoter))
@@ -161,10 +182,10 @@ def _price(quote: QuoteOptions) -> FairPrice:
     return BUILT_IN[quote.fair_price] if quote.fair_price in BUILT_IN else resolve(quote.fair_price)
 
 
-def _stretches(options: BacktestOptions, market: Recorded, count: int) -> list[Stretch]:
+def _parted(options: BacktestOptions, market: Recorded, count: int) -> Parted:
     setup: Setup = setup_of(options, market)
     key = (market.paths, market.rules.pair, count, setup.watched, setup.one_way_ms, setup.trips)
-    if key not in _STRETCHES:
+    if key not in _PARTED:
         observer = Observer(
             market.rules,
             vol_window_s=setup.vol_window_s,
@@ -172,8 +193,8 @@ def _stretches(options: BacktestOptions, market: Recorded, count: int) -> list[S
             vol_price=setup.vol_price,
             depth=setup.depth,
         )
-        _STRETCHES[key] = stretches(market.rules, market.decoded, observer, setup.back_ns, count)
-    return _STRETCHES[key]
+        _PARTED[key] = stretches(market.rules, market.decoded, observer, setup.back_ns, count)
+    return _PARTED[key]
 
 
 def figures_of(lane: LaneOutcome, digest: str) -> dict[str, Any]:
@@ -220,15 +241,36 @@ def _results(tasks: Sequence[Task], options: BacktestOptions) -> Iterator[Done]:
 
 
 def _on_cores(tasks: Sequence[Task], workers: int) -> Iterator[Done]:
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+    # Forked, they have what was read and watched. Elsewhere than on Linux a fork is not safe beside system libraries.
+    forked = sys.platform == "linux"
+    if forked:
+        gc.freeze()  # else the first collection in each child would copy every page of the tapes
+    context = multiprocessing.get_context("fork" if forked else "spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        others = set(multiprocessing.active_children())
         waiting = [pool.submit(run_task, task) for task in tasks]
         try:
             for future in concurrent.futures.as_completed(waiting):
                 yield future.result()
         finally:
-            for future in waiting:
-                future.cancel()
+            if not all(future.done() for future in waiting):
+                # Interrupted: nobody waits for the runs under way. The others are not cancelled from here: the pool,
+                # which finds its workers gone, would trip over them.
+                for process in set(multiprocessing.active_children()) - others:
+                    process.terminate()
+
+
+def _begin_worker() -> None:
+    """A worker ends with Ctrl-C without a word, and never outlives who asked."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 def _on_cluster(tasks: Sequence[Task], address: str) -> Iterator[Done]:

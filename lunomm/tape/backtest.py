@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lunomm.errors import MarketDataError
 from lunomm.market.book import Applied, Book
@@ -28,6 +28,17 @@ from lunomm.tape.without_own import WithoutOwn
 MS: Final = 1_000_000
 
 Feed = Callable[[BookSnapshot | BookUpdate, Applied | None], object]
+
+
+class Void(NamedTuple):
+    """What was without a book: from a loss, a gap or a contradiction to the next snapshot.
+
+    times: how often. frames: that could not be applied. ns: of our time, to the tape's end where no snapshot came.
+    """
+
+    times: int
+    frames: int
+    ns: int
 
 
 class Market(Protocol):
@@ -76,6 +87,8 @@ class Backtest:
         self._noting: tuple[Script, Observer] | None = None
         self._learned = 0
         self._lag_ns = 0
+        self._left_out = self._void_ns = 0
+        self._void_since_ns: int | None = None
         self._state = observer.state
         self._touch = observer.touch
         self.fair_before: dict[int, float] = {}
@@ -89,6 +102,12 @@ class Backtest:
     def add(self, lane: Lane, feed: Feed, lost: Callable[[], None]) -> None:
         """Let a lane take part. feed: its venue's ear for the market's frames; lost: for the loss of the stream."""
         self._lanes.append((lane, feed, lost))
+
+    @property
+    def void(self) -> Void:
+        """What there was no book for, so far."""
+        since = self._void_since_ns
+        return Void(self.gaps, self._left_out, self._void_ns + (0 if since is None else self.now_ns - since))
 
     @property
     def lanes(self) -> list[Lane]:
@@ -116,6 +135,7 @@ class Backtest:
             else:
                 applied = observer.on_update(event, Now(now_ns, now_ns))
         except MarketDataError as error:
+            self._left_out += 1
             if error.code != "NO_SNAPSHOT":
                 self._lose(now_ns)
             return
@@ -224,6 +244,9 @@ class Backtest:
         if state is BookState.RESYNC or state is BookState.CROSSED:
             self.path.lose(max(self.exchange_ns, self.path.end_ns or 0))
         else:
+            if self._void_since_ns is not None:
+                self._void_ns += now_ns - self._void_since_ns
+                self._void_since_ns = None
             self.path.add(self.exchange_ns, touch.bid, touch.ask)
         mid = touch.mid(self.rules)
         if mid is not None:
@@ -238,6 +261,8 @@ class Backtest:
 
     def _lose(self, now_ns: int) -> None:
         self.gaps += 1
+        if self._void_since_ns is None:
+            self._void_since_ns = now_ns
         for _, _, lost in self._lanes:
             lost()
         self._moved(now_ns)

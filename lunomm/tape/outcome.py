@@ -15,6 +15,7 @@ from lunomm.market.rules import PairRules, Side
 from lunomm.quoting.inputs import Fill
 from lunomm.quoting.intents import WantedQuotes
 from lunomm.tape.attribution import Attribution, attribution_data
+from lunomm.tape.backtest import Void
 from lunomm.tape.paper import BracketSum
 from lunomm.trading.orders import Order
 
@@ -55,11 +56,13 @@ class LaneOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A whole run. digest: SHA-256 of every order, fill and figure of both lanes."""
+    """A whole run. void: what had no book and was left out. digest: SHA-256 of every order, fill and figure of both
+    lanes."""
 
     rules: PairRules
     frames: int
     gaps: int
+    void: Void
     start_ns: int
     end_ns: int
     lanes: tuple[LaneOutcome, ...]

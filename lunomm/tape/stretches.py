@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lunomm.market.events import BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.rules import PairRules
-from lunomm.tape.backtest import Backtest
+from lunomm.tape.backtest import Backtest, Void
 from lunomm.tape.decoded import Decoded, Frame, Item
 from lunomm.tape.reader import TapeLost
 from lunomm.tape.script import Learned, Moved, Script
@@ -24,7 +24,14 @@ class Stretch(NamedTuple):
     script: Script
 
 
-def stretches(rules: PairRules, decoded: Decoded, observer: Observer, back_ns: int, count: int) -> list[Stretch]:
+class Parted(NamedTuple):
+    """stretches: in order of time. void: what there was no book for in all of them together."""
+
+    stretches: list[Stretch]
+    void: Void
+
+
+def stretches(rules: PairRules, decoded: Decoded, observer: Observer, back_ns: int, count: int) -> Parted:
     """``count`` of equal length in time; fewer where a stretch has no frame.
 
     One pass over the whole tape with nobody trading notes what the market taught.
@@ -51,10 +58,11 @@ def stretches(rules: PairRules, decoded: Decoded, observer: Observer, back_ns: i
         else:
             whole.own(item.recv_ns, item.own)
     whole.finish()
-    return [
+    found = [
         Stretch(part, script if not index else _from(script, begin))
         for index, (part, begin) in enumerate(zip(parts, begins, strict=True))
     ]
+    return Parted(found, whole.void)
 
 
 def _follows(item: Item, observer: Observer) -> bool:

@@ -196,6 +196,7 @@ class _Trial:
             rules=self.rules,
             frames=backtest.frames,
             gaps=backtest.gaps,
+            void=backtest.void,
             start_ns=start_ns,
             end_ns=end_ns,
             lanes=lanes,

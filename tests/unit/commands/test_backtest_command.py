@@ -112,6 +112,51 @@ def test_several_tapes_are_one_run_with_a_gap_between(
     data = backtest(capsys, later, tape, *QUOTING)
     assert data["gaps"] == 1
     assert data["duration_s"] == pytest.approx(660, abs=2)
+    assert data["left_out"] == {"frames": 0, "seconds": pytest.approx(480, abs=2)}
+
+
+@pytest.mark.parametrize("trouble", ["gap", "swapped", "contradiction"])
+def test_what_a_gap_cost_is_said(trouble: str, tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames after a gap, without a new snapshot, have no book: the report must not look like one of the whole tape."""
+    lines = gzip.decompress(tape.read_bytes()).splitlines(keepends=True)
+    cut = len(lines) // 2
+    if trouble == "gap":
+        lines = [*lines[:cut], *lines[cut + 1 :]]
+    elif trouble == "swapped":
+        lines[cut : cut + 2] = lines[cut + 1], lines[cut]
+    else:
+        none, somebody = rb"delete_update\":null", rb"delete_update\":{\"order_id\":\"NOBODYS\"}"
+        cut = next(number for number in range(cut, len(lines)) if none in lines[number])
+        lines[cut] = lines[cut].replace(none, somebody)
+    path = tmp_path / f"{trouble}.jsonl.gz"
+    path.write_bytes(gzip.compress(b"".join(lines)))
+    data = backtest(capsys, path, *QUOTING)
+    left_out = data["left_out"]
+    assert (data["frames"], left_out["frames"]) == (cut - 1, len(lines) - cut)
+    assert left_out["seconds"] == pytest.approx(120 - data["duration_s"], abs=1)
+    (note,) = [note for note in data["notes"] if "left out" in note]
+    assert f"{left_out['frames']} of {len(lines) - 1} frames" in note and f"{left_out['seconds']:.1f} s" in note
+    # A sweep over it says so too.
+    table = tmp_path / "t.csv"
+    assert cli.run(["backtest", str(path), *QUOTING, "--sweep", "gamma=4", "--workers", "1", "--out", str(table),
+                    "--json"]) == 0  # fmt: skip
+    assert note in json.loads(capsys.readouterr().out)["data"]["notes"]
+
+
+def test_a_book_that_came_back_cost_the_time_between(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A frame is missing in the middle; the next snapshot is a minute after the end of the others."""
+    first = gzip.decompress(tape.read_bytes()).splitlines(keepends=True)
+    later = write_tape(tmp_path / "later.jsonl.gz", 60, start_ns=START_NS + 180 * 10**9, seed=6)
+    second = gzip.decompress(later.read_bytes()).splitlines(keepends=True)[1:]
+    cut = len(first) // 2
+    path = tmp_path / "gap.jsonl.gz"
+    path.write_bytes(gzip.compress(b"".join([*first[:cut], *first[cut + 1 :], *second])))
+    data = backtest(capsys, path, *QUOTING)
+    assert data["left_out"]["frames"] == len(first) - cut - 1
+    assert data["frames"] == cut - 1 + len(second)
+    assert data["left_out"]["seconds"] == pytest.approx(120, abs=5)
 
 
 @pytest.mark.parametrize(

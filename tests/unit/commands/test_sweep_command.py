@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +137,88 @@ def test_without_pyarrow_it_says_what_to_install_before_anything_runs(
     error = sweep(capsys, tape, *QUOTING, "--sweep", "gamma=4", "--out", table, code=2)
     assert "pip install pyarrow" in error["message"]
     assert not list(tmp_path.glob("t.*"))
+
+
+def test_a_table_is_of_what_its_other_files_say_not_of_their_names(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, learned = tmp_path / "t.csv", tmp_path / "learn.jsonl.gz"
+    learned.write_bytes(tape.read_bytes())
+    asked = (tape, *QUOTING, "--sweep", "gamma=4", "--out", table, "--workers", 1, "--calibrate")
+    sweep(capsys, *asked, learned)
+    moved = learned.rename(tmp_path / "moved.jsonl.gz")
+    assert sweep(capsys, *asked, moved)["runs"] == 0
+    write_tape(moved, 60, seed=9)
+    assert "another sweep" in sweep(capsys, *asked, moved, code=2)["message"]
+
+
+# --- as processes ---
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds its workers in Linux's /proc")
+
+
+@contextmanager
+def long_sweep(tape: Path, table: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """One of 4,000 runs, once the first of them is in the table; with its two workers' ids."""
+    command = [sys.executable, "-m", "lunomm", "backtest", str(tape), *QUOTING, "--sweep", "gamma=0.1:10",
+               "--random", "4000", "--workers", "2", "--out", str(table)]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        until(lambda: table.exists() and len(table.read_text().splitlines()) > 2)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [int(child) for child in children]
+        assert len(workers) == 2
+        yield process, workers
+        until(lambda: not any(map(alive, workers)))
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@needs_proc
+def test_a_killed_worker_is_said_and_what_is_done_is_kept(tape: Path, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    with long_sweep(tape, table) as (process, workers):
+        os.kill(workers[0], signal.SIGKILL)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 1
+    assert "a worker was killed" in said and "--workers" in said and "Traceback" not in said
+    kept = len(table.read_text().splitlines()) - 2
+    assert kept >= 1 and f"{kept} of 4001 runs are kept" in said
+
+
+@needs_proc
+@pytest.mark.parametrize("to", ["all", "parent"])
+def test_ctrl_c_ends_all_of_it_at_once(to: str, tape: Path, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    with long_sweep(tape, table) as (process, _):
+        if to == "all":  # as a terminal does
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0 and "Traceback" not in said
+    assert len(table.read_text().splitlines()) < 4000
+
+
+@needs_proc
+def test_workers_do_not_outlive_a_killed_sweep(tape: Path, tmp_path: Path) -> None:
+    with long_sweep(tape, tmp_path / "t.csv") as (process, _):
+        process.kill()
