@@ -236,17 +236,27 @@ class Bus:
         return {}
 
     async def hash_put(
-        self, channel: Channel[T], pair: str, fields: Mapping[str, T], *, delete: Iterable[str] = ()
-    ) -> None:
-        """Set and remove fields of a hash in one transaction."""
+        self,
+        channel: Channel[T],
+        pair: str,
+        fields: Mapping[str, T],
+        *,
+        delete: Iterable[str] = (),
+        beside: str | None = None,
+    ) -> object:
+        """Set and remove fields of a hash in one transaction; in the same, read the key ``beside``: its raw value."""
         key, gone = channel.key(pair), list(delete)
         pipe = self._commands.pipeline(transaction=True)
         if gone:
             pipe.hdel(key, *gone)
         if fields:
             pipe.hset(key, mapping={name: self.encode(message) for name, message in fields.items()})
-        if gone or fields:
-            await self.call(pipe.execute())
+        if beside is not None:
+            pipe.get(beside)
+        if not (gone or fields or beside):
+            return None
+        results = await self.call(pipe.execute())
+        return results[-1] if beside is not None else None
 
     async def scan(self, pattern: str) -> list[str]:
         """Names of keys that match a glob pattern, sorted."""

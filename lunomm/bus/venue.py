@@ -41,7 +41,11 @@ async def peek(bus: Bus, pair: str) -> VenueInfo | None:
     Raises:
         BadMessage: the key holds something else.
     """
-    raw = await bus.call(bus.redis.get(VENUE.key(pair)))
+    return venue_in(await bus.call(bus.redis.get(VENUE.key(pair))), pair)
+
+
+def venue_in(raw: Any, pair: str) -> VenueInfo | None:
+    """What the key of a pair's venue says. Raises BadMessage: as :func:`peek`."""
     if raw is None:
         return None
     try:

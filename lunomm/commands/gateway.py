@@ -133,7 +133,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
             await piece.hold([account])
             if common.mode == "sim":
                 _forget_old(common.state_dir, path)
-            journal = open_journal(path, account=account, venue=venue)
+            journal = open_journal(path, account=account, venue=venue, fold_beside=True)
             try:
                 gateway = Gateway(piece, rest, budget, options, legs, accounts, journal, lock)
                 return await gateway.serve()

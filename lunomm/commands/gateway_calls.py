@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lunomm.luno.budget import CallBudget
     from lunomm.luno.rest import LunoRest
     from lunomm.luno.wire_rest import MarketInfo
+    from lunomm.market.presence import VenueInfo
 
 TRADES_PAGE = 100
 ANNOUNCE_AGAIN_S = (0.05, 0.2)
@@ -171,13 +172,13 @@ class Calls:
         """
         for wait_s in ANNOUNCE_AGAIN_S:
             try:
-                await self._publisher.put_orders(pair)
-                return await self.check_venue(pair)
+                self._compare(pair, await self._publisher.announce(pair))
             except BusError as e:
                 self._piece.last_error = str(e)
+            else:
+                return
             await asyncio.sleep(wait_s)
-        await self._publisher.put_orders(pair)
-        return await self.check_venue(pair)
+        self._compare(pair, await self._publisher.announce(pair))
 
     async def check_venue(self, pair: str) -> None:
         """The pair's VENUE on Redis is the one we trade on.
@@ -186,10 +187,12 @@ class Calls:
             RefusedError, VenueReplaced: it is another one; names both.
             BusError: that cannot be known now.
         """
+        self._compare(pair, await peek(self._piece.bus, pair))
+
+    def _compare(self, pair: str, there: VenueInfo | None) -> None:
         mine = self._piece.venue
         if self._piece.bus.address.sentinels and self._piece.lease_left_s() <= 0:
             raise BusError("our lease has run out: most of the Sentinels do not confirm the Redis we write to")
-        there = await peek(self._piece.bus, pair)
         if there is None or mine is None:
             raise BusError(f"VENUE::{pair} is not on Redis: not sent")
         compare(there, mine)

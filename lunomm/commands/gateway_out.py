@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from lunomm.bus.channels import ACCOUNT, CONTROL, FILLS, HALT, ORDER_UPDATES, ORDERS
+from lunomm.bus.channels import ACCOUNT, CONTROL, FILLS, HALT, ORDER_UPDATES, ORDERS, VENUE
 from lunomm.bus.client import Bus
 from lunomm.bus.process import user
-from lunomm.bus.venue import this_host
+from lunomm.bus.venue import this_host, venue_in
 from lunomm.errors import BusError
 from lunomm.journal.store import Journal, fill_key
-from lunomm.market.presence import Change, ControlRequest, HaltMark
+from lunomm.market.presence import Change, ControlRequest, HaltMark, VenueInfo
 from lunomm.quoting.inputs import Account, Fill, OrderUpdate, OrderView
 from lunomm.trading.events import Answer, SaveNote
 from lunomm.trading.shared import copy_update
@@ -208,8 +208,16 @@ class Publisher:
         newest = await self._bus.read_last(FILLS, pair, 1)
         return (newest[-1][0] if newest else "") != self._newest.get(pair, "")
 
-    async def put_orders(self, pair: str) -> None:
-        """Make ORDERS::<pair> what it is now; returns once it is (an order is announced before its POST).
+    async def announce(self, pair: str) -> VenueInfo | None:
+        """Make ORDERS::<pair> what it is now, and read VENUE::<pair>, in one round trip: before every POST.
+
+        Raises:
+            BusError: as `put_orders`; BadMessage: no venue is in that key.
+        """
+        return venue_in(await self.put_orders(pair, VENUE.key(pair)), pair)
+
+    async def put_orders(self, pair: str, beside: str | None = None) -> object:
+        """Make ORDERS::<pair> what it is now; returns once it is, with the raw value of the key ``beside``.
 
         Raises:
             BusError: it may be anything; it is rewritten whole next time.
@@ -217,16 +225,17 @@ class Publisher:
         async with self._orders_lock:
             views = self._views.get(pair)
             if views is None:
-                return
+                return await self._bus.hash_put(ORDERS, pair, {}, beside=beside)
             fields = self._fields.pop(pair, None)
             if fields is None:
                 await self._bus.clear(ORDERS, pair)
                 fields = set()
             wanted = {view.intent_id: view for view in views}
-            await self._bus.hash_put(ORDERS, pair, wanted, delete=fields - wanted.keys())
+            read = await self._bus.hash_put(ORDERS, pair, wanted, delete=fields - wanted.keys(), beside=beside)
             self._fields[pair] = set(wanted)
             if self._views.get(pair) is views:
                 del self._views[pair]
+            return read
 
     async def _say(self, update: OrderUpdate) -> None:
         if update.number > self._said:

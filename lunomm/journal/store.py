@@ -20,6 +20,7 @@ import msgspec
 
 from lunomm.errors import JournalError
 from lunomm.journal import schema
+from lunomm.journal.fold import LONGEST_LOG_PAGES, Fold
 from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, REQUESTS, UPDATES, Table, checksum
 from lunomm.market.presence import OURS
 from lunomm.market.rules import Side
@@ -61,8 +62,9 @@ _UNREADABLE = (sqlite3.Error, UnicodeError)
 class Journal:
     """An open journal. Made by :func:`open_journal`; used by one process at a time (see ``lock``)."""
 
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection, fold: Fold | None = None) -> None:
         self.path = path
+        self.fold = fold
         self._db = db
         self._place = 1 + max(
             self._number("SELECT max(place) FROM fills"), self._number("SELECT max(place) FROM flows")
@@ -71,6 +73,8 @@ class Journal:
 
     def close(self) -> None:
         """Fold the log into the file and let go of both."""
+        if self.fold is not None:
+            self.fold.close()
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
@@ -105,6 +109,8 @@ class Journal:
             raise JournalError(
                 f"journal {self.path}: cannot be written: {e}. Free the disk or fix its permissions, then start again"
             ) from e
+        if self.fold is not None:
+            self.fold.committed()
 
     def _save(self, save: Save) -> None:
         if isinstance(save, SaveOrder):
@@ -256,11 +262,12 @@ def journal_path(folder: Path, venue: str, account: str) -> Path:
     return folder / f"journal-{re.sub(r'[^A-Za-z0-9]+', '-', venue).strip('-')[:80]}-{account}.sqlite3"
 
 
-def open_journal(path: Path, *, account: str, venue: str) -> Journal:
+def open_journal(path: Path, *, account: str, venue: str, fold_beside: bool = False) -> Journal:
     """Open, or make, the journal of one account at one venue.
 
     Args:
         account: hash of the account's smallest id. venue: the venue's key; both must be what the file says.
+        fold_beside: a thread folds the log, not the commit that makes it long.
 
     Raises:
         JournalError: another account's or venue's, a newer program's, damaged, or not writable. Says what to do.
@@ -279,7 +286,10 @@ def open_journal(path: Path, *, account: str, venue: str) -> Journal:
         db.execute("PRAGMA synchronous = FULL")
         _check(path, db, account, venue)
         db.execute(REQUESTS.create.replace("TABLE", "TABLE IF NOT EXISTS", 1))
-        return Journal(path, db)
+        if not fold_beside:
+            return Journal(path, db)
+        db.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG_PAGES}")
+        return Journal(path, db, Fold(path))
     except _UNREADABLE as e:
         db.close()
         _damaged(path, str(e))

@@ -34,7 +34,7 @@ from lunomm.simulator.exchange import Exchange, seeded
 from lunomm.simulator.server import ExchangeServer, bind
 
 PAIR = "XBTMYR"
-SAMPLES = 60
+SAMPLES = 300
 WARM = 5
 PACE_S = 1.2
 """The gateway places one new order a side in half a second, and may call Luno four times a second in the long run."""

@@ -76,7 +76,7 @@ class Disk:
     def served_by(self, process: Process) -> bool:
         return any(process in held.holders() for held in self.locks.values())
 
-    def open_journal(self, path: Path, *, account: str, venue: str) -> Journal:
+    def open_journal(self, path: Path, *, account: str, venue: str, fold_beside: bool) -> Journal:
         """Stands for `lunomm.journal.store.open_journal`."""
         db = self.databases.get(path)
         if db is None:
