@@ -36,6 +36,9 @@ from lunomm.views.report import ReportView, report_screen
 AFTER_NS = max(HORIZONS_S) * 1_000_000_000
 """Markouts look so far beyond the end."""
 
+SAID_FROM = 5_000_000
+"""Bytes of tapes above which their reading is announced."""
+
 CSV_COLUMNS = (
     "time", "pair", "side", "price", "volume", "base", "value", "counter", "fee_base", "fee_counter", "maker",
     "trade_sequence", "order_id", "client_order_id",
@@ -148,12 +151,16 @@ def tapes_beside(
     if options.no_tape:
         return []
     if options.tape:
+        _announce(common, options.tape)
         return in_order([read_tape(path, pair) for path in options.tape])
+    beside = [
+        path
+        for path in sorted((common.state_dir / "tapes").glob(f"{pair}-*"))
+        if is_ours(path.name) and isinstance(said := read_sidecar(path), Sidecar) and _of(said, here, pair, window)
+    ]
+    _announce(common, beside)
     found: list[Tape] = []
-    for path in sorted((common.state_dir / "tapes").glob(f"{pair}-*")):
-        said = read_sidecar(path) if is_ours(path.name) else None
-        if not isinstance(said, Sidecar) or not _of(said, here, pair, window):
-            continue
+    for path in beside:
         try:
             found.append(read_tape(path, pair))
         except UsageError as error:
@@ -167,6 +174,13 @@ def tapes_beside(
         else:
             kept.append(tape)
     return kept
+
+
+def _announce(common: Common, paths: Sequence[Path]) -> None:
+    """Nobody shall think that it hangs."""
+    size = sum(path.stat().st_size for path in paths if path.exists())
+    if size >= SAID_FROM and not common.json:
+        say(f"reading {size / 1e6:.0f} MB of tapes; a day of a busy market takes a minute or two ...")
 
 
 def _of(said: Sidecar, here: Glance, pair: str, window: tuple[int, int]) -> bool:

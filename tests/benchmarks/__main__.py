@@ -25,6 +25,7 @@ NAMES = (
     "peers",
     "exchange_serves",
     "backtest_cost",
+    "sweep_cores",
     "startup",
     "tick_to_order",
     "book_depth",
