@@ -96,7 +96,8 @@ class Calls:
         elif isinstance(action, ev.Answer):
             self._publisher.answer(action)
         elif isinstance(action, ev.Place):
-            self._piece.start(self._place(action), f"place {action.order.client_order_id}")
+            place = self._piece.start(self._place(action), f"place {action.order.client_order_id}")
+            self._publisher.orders_first(place)
         elif isinstance(action, ev.Cancel):
             self._piece.start(self._cancel(action), f"cancel {action.client_order_id}")
         elif isinstance(

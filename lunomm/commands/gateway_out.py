@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
 
 from lunomm.bus.channels import ACCOUNT, CONTROL, FILLS, HALT, ORDER_UPDATES, ORDERS, VENUE
 from lunomm.bus.client import Bus
@@ -43,6 +45,20 @@ TELLINGS = 5
 """Looks at FILLS before Redis is said not to keep it: it is told what is missing after each."""
 
 
+ORDERS_FIRST_S = 0.02
+"""Longest that what is only told waits for orders on their way out."""
+
+
+@dataclass
+class _Look:
+    """One announcement under way. views: told of. read: what stood in VENUE, once it is over; ok: nothing failed."""
+
+    views: tuple[OrderView, ...] | None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    ok: bool = False
+    read: object = None
+
+
 class Publisher:
     """Everything one gateway publishes.
 
@@ -68,6 +84,8 @@ class Publisher:
         self._orders_lock = asyncio.Lock()
         self._flushing = asyncio.Lock()
         self._latest: dict[str, tuple[OrderView, ...]] = {}
+        self._looks: dict[str, _Look] = {}
+        self._leaving: dict[asyncio.Task[Any], None] = {}
         self._synced = False
         self._said = int(journal.note(SAID) or 0)
         self._said_kept = self._said
@@ -126,6 +144,11 @@ class Publisher:
         )
         self._news.set()
 
+    def orders_first(self, task: asyncio.Task[Any]) -> None:
+        """An order is on its way out: what is only told waits for it, a moment."""
+        self._leaving[task] = None
+        task.add_done_callback(lambda over: self._leaving.pop(over, None))
+
     # --- sending ---
 
     async def run(self) -> None:
@@ -135,6 +158,8 @@ class Publisher:
         while True:
             await self._wait(HALT_EVERY_S)
             self._news.clear()
+            if self._leaving:
+                await asyncio.wait(list(self._leaving), timeout=ORDERS_FIRST_S)
             try:
                 await self.flush()
                 self.keep_place(clock())
@@ -211,10 +236,26 @@ class Publisher:
     async def announce(self, pair: str) -> VenueInfo | None:
         """Make ORDERS::<pair> what it is now, and read VENUE::<pair>, in one round trip: before every POST.
 
+        Orders of one step share it: it was begun with all of them in it.
+
         Raises:
             BusError: as `put_orders`; BadMessage: no venue is in that key.
         """
-        return venue_in(await self.put_orders(pair, VENUE.key(pair)), pair)
+        views = self._latest.get(pair)
+        shared = self._looks.get(pair)
+        if shared is not None and shared.views is views:
+            await shared.over.wait()
+            if shared.ok:
+                return venue_in(shared.read, pair)
+        look = self._looks[pair] = _Look(views)
+        try:
+            look.read = await self.put_orders(pair, VENUE.key(pair))
+            look.ok = True
+        finally:
+            look.over.set()
+            if self._looks.get(pair) is look:
+                del self._looks[pair]
+        return venue_in(look.read, pair)
 
     async def put_orders(self, pair: str, beside: str | None = None) -> object:
         """Make ORDERS::<pair> what it is now; returns once it is, with the raw value of the key ``beside``.

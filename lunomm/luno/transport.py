@@ -1,4 +1,4 @@
-"""One request to Luno and its whole answer: the only module that knows httpx.
+"""One request to Luno and its whole answer, over httpx (whose requests `heads` makes).
 
 A read that fails on the way is asked once more; a write never is. The key travels in a header, to the endpoint only:
 redirects are not followed, proxies of the environment are not used, answers are bounded, and errors are raised bare,
@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeVar
 
 import httpx
 
-from lunomm import __version__
 from lunomm.errors import (
     ConnectivityError,
     CredentialsError,
@@ -28,10 +27,16 @@ from lunomm.errors import (
 )
 from lunomm.luno import redaction, wire
 from lunomm.luno.budget import CallBudget
+from lunomm.luno.heads import Heads
 from lunomm.luno.hosts import ApiKey, Endpoint
 from lunomm.luno.replies import failure, unreadable
 
 CONNECT_S = 2.0
+
+IN_TURN_S = 0.005
+"""Longest that a write waits until the one before it has left."""
+
+_WRITTEN = "http11.send_request_body.complete"
 
 T = TypeVar("T")
 Params = Mapping[str, str | int | bool | None]
@@ -51,6 +56,19 @@ class _Reply(NamedTuple):
     retry_after: str | None
 
 
+class _Departure:
+    """One write: ``out`` is set once its last byte is handed to the socket, or it failed."""
+
+    __slots__ = ("out",)
+
+    def __init__(self) -> None:
+        self.out = asyncio.Event()
+
+    async def trace(self, name: str, _: object) -> None:
+        if name == _WRITTEN:
+            self.out.set()
+
+
 class Transport:
     """The connection pool and the call budget of one account.
 
@@ -62,24 +80,18 @@ class Transport:
         self, endpoint: Endpoint, key: ApiKey | None, budget: CallBudget, timeout_s: float, write_timeout_s: float
     ) -> None:
         self._endpoint = endpoint
-        self._auth = None if key is None else httpx.BasicAuth(key.id, key.secret)
         self._budget = budget
         self._timeout_s, self._write_timeout_s = timeout_s, write_timeout_s
+        timeout = httpx.Timeout(max(timeout_s, write_timeout_s), connect=CONNECT_S, pool=CONNECT_S)
+        self._heads = Heads(endpoint.rest, key, timeout)
         self._client: httpx.AsyncClient | None = None
+        self._newest: _Departure | None = None
         self.date_ms: int | None = None
         self.skew: Skew | None = None
         redaction.protect(key)
 
     async def open(self) -> None:
         self._client = httpx.AsyncClient(
-            base_url=self._endpoint.rest,
-            # Plain bodies only: a compressed one of 16 MiB could unpack to anything.
-            headers={
-                "User-Agent": f"lunomm/{__version__}",
-                "Accept-Encoding": "identity",
-                "Accept": "application/json",
-            },
-            timeout=httpx.Timeout(max(self._timeout_s, self._write_timeout_s), connect=CONNECT_S, pool=CONNECT_S),
             limits=httpx.Limits(max_connections=10, max_keepalive_connections=5, keepalive_expiry=30.0),
             follow_redirects=False,
             trust_env=False,
@@ -161,27 +173,44 @@ class Transport:
         proofs: frozenset[str] | None,
     ) -> _Reply:
         """One request and its whole answer. Raises ConnectivityError when it never left, or, for a read, never came."""
+        departure = _Departure()
+        try:
+            return await self._exchange(method, path, params, private, urgent, limit_s, patience_s, proofs, departure)
+        finally:
+            departure.out.set()
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        private: bool,
+        urgent: bool,
+        limit_s: float,
+        patience_s: float,
+        proofs: frozenset[str] | None,
+        departure: _Departure,
+    ) -> _Reply:
         client = self._client
         if client is None:
             raise OrderStateError("a call outside of `async with LunoRest(...)`")
-        if private and self._auth is None:
+        if private and not self._heads.has_key:
             raise CredentialsError(f"{method} {path}: needs a key: set LUNO_KEY_ID and LUNO_KEY_SECRET")
         await self._afford(f"{method} {path}", urgent, patience_s)
         sent = {name: _text(value) for name, value in params.items() if value is not None}
+        if method == "POST":
+            await self._in_turn(departure)
+        request = self._heads.request(method, path, sent, private=private)
+        request.extensions["trace"] = departure.trace
         began_ns = time.monotonic_ns()
         left = True
         try:
-            async with (
-                asyncio.timeout(limit_s),
-                client.stream(
-                    method,
-                    path,
-                    params=sent if method == "GET" else None,
-                    data=sent if method == "POST" else None,
-                    auth=self._auth if private else None,
-                ) as response,
-            ):
-                body, why = await _body(response)
+            async with asyncio.timeout(limit_s):
+                response = await client.send(request, stream=True)
+                try:
+                    body, why = await _body(response)
+                finally:
+                    await response.aclose()
                 if body is not None:
                     self._hear(response, time.monotonic_ns() - began_ns)
                     return _Reply(response.status_code, body, response.headers.get("retry-after"))
@@ -195,6 +224,17 @@ class Transport:
         if proofs is not None and left:
             raise OutcomeUnknown(f"{method} {path}: {why}")
         raise ConnectivityError(f"{method} {path}: {why}")
+
+    async def _in_turn(self, departure: _Departure) -> None:
+        """Two orders of one step, written at once, would hold each other up: the first one leaves first."""
+        before, self._newest = self._newest, departure
+        if before is None or before.out.is_set():
+            return
+        try:
+            async with asyncio.timeout(IN_TURN_S):
+                await before.out.wait()
+        except TimeoutError:
+            return
 
     async def _afford(self, what: str, urgent: bool, patience_s: float) -> None:
         """Wait for the call budget; RateLimited, with nothing sent, when that would take longer than ``patience_s``."""

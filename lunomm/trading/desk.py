@@ -378,8 +378,10 @@ class Desk:
             return self._tripped(intent, error, now)
         old = now.mono_ns - self.prices.read_ns > NEW_REFERENCE_NS
         if isinstance(verdict, Refused) and verdict.code == "COLLAR" and old:
+            verdict = Held("NO_REFERENCE")
+        if isinstance(verdict, Held) and verdict.code == "NO_REFERENCE":
+            # The last look may have met a market with one side: who wants to quote need not wait for the next turn.
             self.reference_chore.want(max(now.mono_ns, self.reference_chore.asked_ns + SECOND))
-            return Held("NO_REFERENCE")
         return verdict
 
     def _tripped(self, intent: Intent, error: Exception, now: Now) -> Held:

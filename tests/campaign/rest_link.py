@@ -7,10 +7,11 @@ that was sent arrives whatever becomes of its sender.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
@@ -41,24 +42,13 @@ class Answer:
     async def aiter_raw(self) -> AsyncIterator[bytes]:
         yield self.body
 
+    async def aclose(self) -> None:
+        return
+
 
 def error(status: int, code: str) -> Answer:
     body = msgspec.json.encode({"error": "Something went wrong, our bad", "error_code": code}) if code else b""
     return Answer(status, body, {})
-
-
-class Exchange:
-    """``async with client.stream(...)``: one request under way."""
-
-    def __init__(self, link: RestLink, process: Process, method: str, path: str, given: dict[str, str], auth: Any):
-        self._link, self._process = link, process
-        self._method, self._path, self._given, self._auth = method, path, given, auth
-
-    async def __aenter__(self) -> Answer:
-        return await self._link.send(self._process, self._method, self._path, self._given)
-
-    async def __aexit__(self, *_: object) -> None:
-        return
 
 
 class Client:
@@ -69,10 +59,10 @@ class Client:
         assert process is not None
         self._link, self._process = link, process
 
-    def stream(
-        self, method: str, path: str, *, params: Mapping[str, str] | None, data: Mapping[str, str] | None, auth: Any
-    ) -> Exchange:
-        return Exchange(self._link, self._process, method, path, dict(params or data or {}), auth)
+    async def send(self, request: httpx.Request, *, stream: bool) -> Answer:
+        assert stream
+        given = dict(parse_qsl((request.content or request.url.query).decode()))
+        return await self._link.send(self._process, request.method, request.url.path, given)
 
     async def aclose(self) -> None:
         return

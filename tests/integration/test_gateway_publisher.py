@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from lunomm.bus.channels import ACCOUNT, FILLS, HALT, ORDER_UPDATES, ORDERS
+from lunomm.bus.channels import ACCOUNT, FILLS, HALT, ORDER_UPDATES, ORDERS, VENUE
 from lunomm.bus.client import Bus
+from lunomm.commands import gateway_out
 from lunomm.commands.gateway import account_hash
 from lunomm.commands.gateway_out import Publisher
 from lunomm.errors import BusError, ConfigError
@@ -331,3 +332,84 @@ async def test_a_redis_that_fell_back_gets_what_it_lost_before_what_came_since(b
     publisher.account(an_account(2))
     await publisher.flush()
     assert (await heard(bus))[1] == ["1-0", "2-0"]
+
+
+async def test_orders_of_one_step_are_announced_in_one_round_trip_and_a_later_one_in_its_own(
+    bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = bus.venue = VenueInfo(pair=PAIR, mode="sim", url="u", run_id="r", seed=1)
+    await bus.put(VENUE, venue)
+    publisher = Publisher(bus, journal, (PAIR,))
+    trips: list[set[str]] = []
+    put = bus.hash_put
+
+    async def counted(channel: Any, pair: str, fields: Any, **given: Any) -> object:
+        trips.append(set(fields))
+        return await put(channel, pair, fields, **given)
+
+    monkeypatch.setattr(bus, "hash_put", counted)
+    publisher.orders(PAIR, (view("a-1-B0"), view("a-1-A0")))
+    found = await asyncio.gather(*(publisher.announce(PAIR) for _ in range(3)))
+    assert trips == [{"a-1-B0", "a-1-A0"}]
+    assert [there.run_id for there in found if there is not None] == ["r"] * 3
+    first = asyncio.create_task(publisher.announce(PAIR))
+    await asyncio.sleep(0)
+    publisher.orders(PAIR, (view("a-2-B0"),))
+    await asyncio.gather(first, publisher.announce(PAIR))
+    assert trips[1:] == [set(), {"a-2-B0"}]
+    assert set(await bus.hash_get(ORDERS, PAIR)) == {"a-2-B0"}
+
+
+async def test_an_announcement_that_fails_or_is_cancelled_is_made_again_by_who_shared_it(
+    bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = bus.venue = VenueInfo(pair=PAIR, mode="sim", url="u", run_id="r", seed=1)
+    await bus.put(VENUE, venue)
+    publisher = Publisher(bus, journal, (PAIR,))
+    put, begun, fails = bus.hash_put, asyncio.Event(), [BusError("gone")]
+
+    async def once(*given: Any, **more: Any) -> object:
+        begun.set()
+        await asyncio.sleep(0.01)
+        if fails:
+            raise fails.pop()
+        return await put(*given, **more)
+
+    monkeypatch.setattr(bus, "hash_put", once)
+    publisher.orders(PAIR, (view("a-1-B0"),))
+    results = await asyncio.gather(publisher.announce(PAIR), publisher.announce(PAIR), return_exceptions=True)
+    assert isinstance(results[0], BusError)
+    assert isinstance(results[1], VenueInfo)
+    begun.clear()
+    publisher.orders(PAIR, (view("a-2-B0"),))
+    first, second = (asyncio.create_task(publisher.announce(PAIR)) for _ in range(2))
+    await begun.wait()
+    first.cancel()
+    assert isinstance(await second, VenueInfo)
+    assert set(await bus.hash_get(ORDERS, PAIR)) == {"a-2-B0"}
+
+
+@pytest.mark.parametrize(("longest_s", "leaves"), [(60.0, True), (0.02, False)])
+async def test_what_is_only_told_waits_for_an_order_on_its_way_out_but_not_for_long(
+    bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch, longest_s: float, leaves: bool
+) -> None:
+    monkeypatch.setattr(gateway_out, "ORDERS_FIRST_S", longest_s)
+    bus.venue = VenueInfo(pair=PAIR, mode="sim", url="u", run_id="r", seed=1)
+    publisher, left = Publisher(bus, journal, (PAIR,)), asyncio.Event()
+    told = asyncio.create_task(publisher.run())
+    order = asyncio.create_task(left.wait())
+    try:
+        publisher.orders_first(order)
+        say(publisher, journal, 1)
+        if leaves:
+            for _ in range(10):
+                assert (await heard(bus))[0] == []
+            left.set()
+        async with asyncio.timeout(10):
+            while (await heard(bus))[0] != [1]:
+                await bus.ping()
+        assert order.done() is leaves
+    finally:
+        told.cancel()
+        order.cancel()
+        await asyncio.gather(told, order, return_exceptions=True)

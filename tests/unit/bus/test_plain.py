@@ -55,6 +55,14 @@ async def test_what_is_no_plain_number_is_never_wanted(number: str, field: str) 
         assert bus.dropped.total() + wanted.dropped.total() == 1
 
 
+@pytest.mark.parametrize("word", ["", "\\", '"', '\\"', '{"size":"0.002"}', '{\\"size\\":\\"7'])
+@pytest.mark.parametrize("number", ["1_0", "NaN", " 1"])
+def test_no_quote_or_backslash_of_a_word_beside_it_hides_a_number(number: str, word: str) -> None:
+    text = msgspec.json.encode(word).decode()
+    for raw in (f'{{"word":{text},"value":"{number}"}}', f'{{"value":"{number}","word":{text}}}'):
+        assert not believable(raw, msgspec.json.decode(raw, type=Amount))
+
+
 def test_a_field_nobody_knows_hides_nothing() -> None:
     deep = "[" * 50_000 + "]" * 50_000
     raw = f'{{"value":"1_0","word":"","more":{deep}}}'

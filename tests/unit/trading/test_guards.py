@@ -268,6 +268,26 @@ def test_a_price_that_jumps_takes_quotes_down_until_the_ticker_agrees(driver: Dr
     assert not halted(driver)
 
 
+def test_after_a_minute_of_one_side_the_price_is_asked_for_as_soon_as_a_quote_needs_it(driver: Driver) -> None:
+    for _ in range(7):
+        driver.pass_s(10, quotes=False)
+        assert driver.take(ev.ReadReference)
+        driver.step(ev.ReferenceRead(PAIR, None))
+    driver.pass_s(1.5, quotes=False)
+    assert not driver.take(ev.ReadReference)
+    driver.quote(BID)
+    assert driver.core.desks[PAIR].held == {Side.BID: "NO_REFERENCE"}
+    assert len(driver.take(ev.ReadReference)) == 1
+    driver.step(ev.ReferenceRead(PAIR, None))
+    driver.quote(BID)
+    assert not driver.take(ev.ReadReference), "at most once a second"
+    driver.pass_s(1)
+    assert len(driver.take(ev.ReadReference)) == 1
+    driver.step(ev.ReferenceRead(PAIR, D(300_000)))
+    driver.quote(BID)
+    assert len(driver.take(ev.Place)) == 1
+
+
 @pytest.mark.parametrize("status", ["POSTONLY", "DISABLED"])
 def test_a_market_that_does_not_trade_is_left_and_met_again_after_half_a_minute(driver: Driver, status: str) -> None:
     driver.working(BID)
