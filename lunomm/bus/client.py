@@ -244,9 +244,10 @@ class Bus:
         delete: Iterable[str] = (),
         beside: str | None = None,
     ) -> object:
-        """Set and remove fields of a hash in one transaction; in the same, read the key ``beside``: its raw value."""
+        """Set and remove fields of a hash at once; in the same round trip, read the key ``beside``: its raw value."""
         key, gone = channel.key(pair), list(delete)
-        pipe = self._commands.pipeline(transaction=True)
+        # One command is whole by itself, and the key is read after it.
+        pipe = self._commands.pipeline(transaction=bool(gone and fields))
         if gone:
             pipe.hdel(key, *gone)
         if fields:

@@ -258,6 +258,7 @@ class Gateway:
         """Trade until stopped, then end flat; the summary of what was done."""
         piece = self._piece
         piece.on_abandon = self._abandoned
+        piece.count = self._count
         piece.bus.on_drop = self._dropped
         piece.bus.one_build = True
         loop = asyncio.get_running_loop()
@@ -411,17 +412,21 @@ class Gateway:
 
     def _remember(self, actions: Sequence[ev.Action]) -> None:
         """For the screen and the heartbeat."""
+        shared, piece = self.core.shared, self._piece
         for action in actions:
             if isinstance(action, ev.PublishAccount):
                 self._accounts[action.account.pair] = action.account
             elif isinstance(action, ev.SaveFill):
                 self._fills[action.fill.pair].append(action.fill)
-        shared, piece = self.core.shared, self._piece
-        late_ns = self._lag.worst_ns(piece.clock.mono_ns())
         if shared.settings.limits is not self._limits:
             self._show_limits()
         if not piece.stop.is_set():
             piece.state = "HALTED" if shared.halted is not None else "OK" if self.core.ready else "STARTING"
+
+    def _count(self) -> None:
+        """For the heartbeat."""
+        shared, piece = self.core.shared, self._piece
+        late_ns = self._lag.worst_ns(piece.clock.mono_ns())
         piece.counters.update(
             {
                 "open_orders": float(len(self.core.live())),

@@ -64,7 +64,8 @@ class Piece:
         bus: connected, stamping with the venue. venue: what all pieces of the pairs talk about (None only for a piece
             opened with ``exchange=False`` before one is there). key: what to log in with. clock: the venue's time.
         pairs: in the order given. stop: set when the piece is to end (signal, ``--for``, ``up`` gone).
-        counters: shown in HEALTH and by status. state: one word, likewise. last_error: likewise.
+        counters: shown in HEALTH and by status. count: brings them up to date, before each beat.
+        state: one word, likewise. last_error: likewise.
         settings: what `lunomm set` may change of this piece, as it is now.
         follows: goes on when the exchange is restarted (``up``, which restarts it); others start over.
         of_pair: what HEALTH says of a pair instead of state, last_error and counters, where pairs differ.
@@ -80,6 +81,7 @@ class Piece:
         self.clock = Clock()
         self.stop = asyncio.Event()
         self.counters: dict[str, float | str | None] = {}
+        self.count: Callable[[], None] | None = None
         self.follows = False
         self.state = "OK"
         self.last_error: str | None = None
@@ -196,6 +198,8 @@ class Piece:
     async def beat_once(self) -> None:
         """Heartbeat, venue and leases, once."""
         self._beat += 1
+        if self.count is not None:
+            self.count()
         for pair in self.pairs:
             await self._keep_venue(pair)
             if not self.announced:

@@ -39,6 +39,7 @@ from lunomm.trading.events import (
     LimitsAsked,
     OpenOrdersRead,
     OrderRead,
+    Place,
     Posted,
     PostRejected,
     PostUnknown,
@@ -71,6 +72,9 @@ from lunomm.trading.orders import Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import Settings, Shared
 from lunomm.trading.throttle import MINUTE, NOTE, Repeat
+
+_TOLD = (SaveUpdate, SaveFill, SaveFlow, Halted)
+"""What changes ACCOUNT."""
 
 ACCOUNT_NS = SECOND
 """Longest time between two ACCOUNT messages."""
@@ -124,6 +128,7 @@ class Reconciler:
         self.shared.wants = self._money.wants
         self._balances_chore = Chore(due_ns=now.mono_ns)
         self._account_ns: int | None = None
+        self._untold = False
         self._clean: dict[str, int] = {}
         self._flat_ns: int | None = None
         self._told_halt = False
@@ -414,8 +419,12 @@ class Reconciler:
                     self.shared.out.append(ReadOpenOrders(pair))
 
     def _report(self, now: Now) -> None:
-        """ACCOUNT once a second, and at once when anything in it changed."""
-        told = any(isinstance(action, SaveUpdate | SaveFill | SaveFlow | Halted) for action in self.shared.out)
+        """ACCOUNT once a second, and at once when anything in it changed: after the orders of this step have left."""
+        out = self.shared.out
+        self._untold |= any(isinstance(action, _TOLD) for action in out)
+        if any(isinstance(action, Place) for action in out):
+            return
+        told, self._untold = self._untold, False
         if not told and self._account_ns is not None and now.mono_ns - self._account_ns < ACCOUNT_NS:
             return
         lost = self._money.lost()
