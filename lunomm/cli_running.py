@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from lunomm import config as c
-from lunomm.collector import paused
+from lunomm.collector import SETTLED_AFTER_S, paused, settle
 
 
 def run_command(name: str, common: c.Common, *arguments: object, **named: object) -> None:
@@ -28,9 +28,14 @@ def run_command(name: str, common: c.Common, *arguments: object, **named: object
     def work(now: c.Common) -> Any:
         return module.run(now, *arguments, **named)
 
+    async def settled() -> Any:
+        for after_s in SETTLED_AFTER_S:
+            asyncio.get_running_loop().call_later(after_s, settle)
+        return await run_again(work, common)
+
     if common.mode != "live" and (complaint := c.exposed(Path.cwd() / ".env")) is not None:
         say(complaint)
-    data = asyncio.run(run_again(work, common))
+    data = asyncio.run(settled())
     if common.json and data is not None:
         put_line(envelope(name, data))
     if name == "calibrate" and isinstance(data, dict) and data.get("verdict") == "NO":
