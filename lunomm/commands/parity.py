@@ -19,7 +19,7 @@ from lunomm.backtest_options import BacktestOptions
 from lunomm.bus.clock import USUAL_TTL_MS
 from lunomm.commands.backtest import PRINTED_WIDTH, setup_of
 from lunomm.commands.fair_function import resolve
-from lunomm.commands.gateway import GATEWAY
+from lunomm.commands.gateway_loops import GATEWAY
 from lunomm.commands.present import envelope, put_line, put_screen
 from lunomm.commands.recorded_market import Recorded, load
 from lunomm.commands.report import chosen, tapes_beside

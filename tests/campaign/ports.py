@@ -16,6 +16,7 @@ import lunomm.bus.client as bus_client
 import lunomm.bus.lease as bus_lease
 import lunomm.commands.book as book_command
 import lunomm.commands.gateway as gateway_command
+import lunomm.commands.gateway_loops as gateway_loops
 import lunomm.commands.guarded as guarded
 import lunomm.commands.guardian as guardian
 import lunomm.commands.piece as piece_module
@@ -105,7 +106,7 @@ def _replacements() -> list[tuple[object, str, object]]:
         (bus_lease, "os", here),
         (bus_lease, "is_running", lambda pid: mine().is_running(pid)),
         (bus_client.Bus, "_client", lambda bus, retry, part: RedisClient(mine().redis)),
-        (gateway_command, "Guarded", lambda **given: guarded.Guarded(**{**given, "log": guards.Log()})),
+        (gateway_loops, "Guarded", lambda **given: guarded.Guarded(**{**given, "log": guards.Log()})),
         (guarded, "JournalLock", Lock),
         (guarded, "lock_owner", lambda path: mine().disk.lock_owner(path)),
         (guarded, "is_running", lambda pid: mine().is_running(pid)),

@@ -12,7 +12,7 @@ import pytest
 import virtual_market as vm
 
 from lunomm import cli
-from lunomm.commands.gateway import GATEWAY
+from lunomm.commands.gateway_loops import GATEWAY
 from lunomm.commands.quote import asked
 from lunomm.journal.store import open_journal
 from lunomm.market.clock import Now
