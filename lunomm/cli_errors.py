@@ -76,7 +76,9 @@ def usage(error: Any, command: str, known: Sequence[str], *, as_json: bool, debu
             "Everybody on this machine can read a command line: keys go into .env (LUNO_KEY_ID, LUNO_KEY_SECRET, "
             "mode 600) or the environment. Change a key that was typed"
         )
-    return report(UsageError(f"{text.strip().rstrip('.')}. {hint}"), command, as_json=as_json, debug=debug)
+    said = text.strip().rstrip(".")
+    end = "" if said.endswith(("?", "!")) else "."
+    return report(UsageError(f"{said}{end} {hint}"), command, as_json=as_json, debug=debug)
 
 
 def report(error: LunommError, command: str, *, as_json: bool, debug: bool) -> int:

@@ -163,6 +163,7 @@ def test_a_dotenv_as_the_document_writes_it(monkeypatch: pytest.MonkeyPatch, cal
     ("argv", "code", "words"),
     [
         (["quotee"], 2, "Did you mean `lunomm quote`"),
+        (["tape", "inf"], 2, "Did you mean 'info'? See `lunomm tape --help`"),
         (["nonsense-word"], 2, "lunomm --help"),
         (["quote", "--gama", "1"], 2, "--gama"),
         (["quote", "--gamma"], 2, "requires an argument"),
