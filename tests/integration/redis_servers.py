@@ -85,21 +85,31 @@ class Cluster:
     seats: list[int]
 
 
+def _where(port: int, tls: Path | None) -> list[str]:
+    """Lines that say where to listen. tls: folder of the certificates; among each other they show the same one."""
+    if tls is None:
+        return [f"port {port}"]
+    return [
+        "port 0", f"tls-port {port}", f"tls-cert-file {tls}/server.crt", f"tls-key-file {tls}/server.key",
+        f"tls-ca-cert-file {tls}/ca.crt", "tls-auth-clients yes", "tls-replication yes",
+    ]  # fmt: skip
+
+
 @contextlib.contextmanager
-def cluster(folder: Path, down_after_ms: int) -> Iterator[Cluster]:
-    """A master, two replicas and three Sentinels."""
+def cluster(folder: Path, down_after_ms: int, tls: Path | None = None) -> Iterator[Cluster]:
+    """A master, two replicas and three Sentinels. tls: folder of the certificates, where they speak nothing else."""
     ports, seats = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
     with contextlib.ExitStack() as stack:
         servers: list[subprocess.Popen[bytes]] = []
         sentinels: list[subprocess.Popen[bytes]] = []
         for number, port in enumerate(ports):
             follow = [f"replicaof 127.0.0.1 {ports[0]}"] if number else []
-            lines = [f"port {port}", "bind 127.0.0.1", "repl-diskless-sync-delay 0", *follow]
+            lines = [*_where(port, tls), "bind 127.0.0.1", "repl-diskless-sync-delay 0", *follow]
             servers.append(stack.enter_context(server(folder, f"redis-{number}", lines)))
             listens(port)
         for number, seat in enumerate(seats):
             lines = [
-                f"port {seat}",
+                *_where(seat, tls),
                 "bind 127.0.0.1",
                 f"sentinel monitor lunomm 127.0.0.1 {ports[0]} 2",
                 f"sentinel down-after-milliseconds lunomm {down_after_ms}",

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -182,15 +183,25 @@ async def test_a_user_may_not_speak_for_another_piece_and_tls_is_not_to_be_talke
                     ssl_certfile=str(folder / "client.crt"), ssl_keyfile=str(folder / "client.key")).ping()  # fmt: skip
 
 
-def by_sentinels(seats: list[int]) -> RedisAddress:
+def by_sentinels(seats: list[int], tls: Path | None = None) -> RedisAddress:
     named = ",".join(f"127.0.0.1:{seat}" for seat in seats)
-    return read_redis({"LUNOMM_REDIS_URL": f"redis+sentinel://{named}/lunomm", "LUNOMM_BUS_KEY": BUS_KEY})
+    secure = "" if tls is None else "s"
+    files = {} if tls is None else {
+        "LUNOMM_REDIS_CA": str(tls / "ca.crt"),
+        "LUNOMM_REDIS_CERT": str(tls / "client.crt"),
+        "LUNOMM_REDIS_CERT_KEY": str(tls / "client.key"),
+    }  # fmt: skip
+    url = f"redis{secure}+sentinel://{named}/lunomm"
+    return read_redis({"LUNOMM_REDIS_URL": url, "LUNOMM_BUS_KEY": BUS_KEY, **files})
 
 
 async def known(address: RedisAddress, replicas: int) -> None:
     """Wait until every Sentinel knows the replicas and the other Sentinels."""
+    tls: Any = {
+        "ssl": True, "ssl_ca_certs": address.ca, "ssl_certfile": address.cert, "ssl_keyfile": address.cert_key,
+    } if address.tls else {}  # fmt: skip
     for host, port in address.sentinels:
-        with redis.Redis(host=host, port=port, decode_responses=True) as seat:
+        with redis.Redis(host=host, port=port, decode_responses=True, **tls) as seat:
 
             async def complete(seat: redis.Redis = seat) -> bool:
                 state = seat.execute_command("SENTINEL", "MASTER", address.service)
@@ -295,6 +306,26 @@ async def test_a_lease_is_not_renewed_at_a_master_that_most_sentinels_have_left(
             with pytest.raises(BusError, match="name no master"):
                 await held.renew()
             assert held.until_s == until_s, "what no majority confirms prolongs nothing"
+
+
+async def test_sentinels_and_servers_that_speak_tls_only(tmp_path: Path) -> None:
+    if OPENSSL is None:
+        pytest.skip("openssl is not on this machine, so there is no certificate authority to make")
+    certificates(tmp_path)
+    with cluster(tmp_path, down_after_ms=1000, tls=tmp_path) as cloud:
+        address = by_sentinels(cloud.seats, tmp_path)
+        await known(address, 2)
+        async with Bus(address, "gateway") as bus:
+            held = await acquire(bus, "gateway", "account")
+            cloud.servers[0].send_signal(signal.SIGKILL)
+            await until(lambda: _moved(held, cloud.ports[0]), "the lease at the new master")
+        # A server that shows no certificate of this authority's is nobody's master.
+        strangers = tmp_path / "strangers"
+        strangers.mkdir()
+        certificates(strangers)
+        async with Bus(by_sentinels(cloud.seats, strangers), "gateway") as other:
+            with pytest.raises(BusError, match="name no master"):
+                await other.ping()
 
 
 async def _renewed(held: Lease) -> None:
