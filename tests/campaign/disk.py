@@ -17,7 +17,7 @@ from lunomm.errors import InstanceError, JournalError
 from lunomm.journal import store
 from lunomm.journal.store import Journal
 from lunomm.trading.events import Save, SaveFill, SaveHalt, SaveNote, SaveOrder, SaveResume, SaveUpdate
-from lunomm.trading.ledger import SHARE
+from lunomm.trading.ledger import FIRST_MS, SHARE
 
 if TYPE_CHECKING:
     from campaign.world import World
@@ -119,6 +119,8 @@ class SimJournal(Journal):
                 world.checker.records.journaled(process, save.order)
             elif isinstance(save, SaveNote) and save.name == SHARE:
                 world.checker.share = Decimal(save.value)
+            elif isinstance(save, SaveNote) and save.name == FIRST_MS:
+                world.checker.records.first_ms = int(save.value) - process.skew_ns // 1_000_000
             elif isinstance(save, SaveHalt):
                 world.checker.records.halt_saved(save.reason)
             elif isinstance(save, SaveResume):

@@ -42,6 +42,8 @@ class Records:
     def __init__(self, checker: Checker, world: World) -> None:
         self._checker, self._world = checker, world
         self.halted = ""
+        self.first_ms = 0
+        """True time of the account's first start."""
         self.ended: dict[str, str] = {}
         self.intents: set[str] = set()
         self._rows: set[tuple[int, Side]] = set()
@@ -169,6 +171,8 @@ class Records:
         position = Decimal(notes["opening"])
         for entry in entries:
             if isinstance(entry, Fill):
+                if entry.ts_ms < self.first_ms:
+                    continue  # an order of a journal before this one: the opening has its fill
                 gross = entry.volume if entry.side is Side.BID else -entry.volume
                 position += gross - entry.fee_base
             else:
