@@ -104,7 +104,10 @@ async def test_two_machines_with_tls_and_a_user_for_each_piece_that_is_refused_n
         return machine(tmp_path, host, as_user(piece, folder, port, host), house)
 
     a, b = "127.0.0.1", "127.0.0.2"
-    size = QuoteOptions(order_size=D("0.002"), order_size_explicit=True, kappa_prior=0.01, ignore_fees=True)
+    # One that the market takes at once comes back: both sides need not be there in the very first second.
+    size = QuoteOptions(
+        order_size=D("0.002"), order_size_explicit=True, kappa_prior=0.01, ignore_fees=True, filled_order_delay_s=1
+    )
     async with open_house() as house, contextlib.AsyncExitStack() as pieces:
         for work in (
             book.run(at(b, "book", house), (PAIR,), BookOptions()),
