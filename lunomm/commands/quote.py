@@ -193,10 +193,11 @@ class Desk:
     async def follow_ticks(self) -> None:
         # The channel only, never the key's last value: that says nothing about whether book is alive.
         async for tick in self._piece.bus.listen(LOB, self._pair):
-            if too_old(tick, self._piece.clock.wall_ms()):
+            wall_ms = self._piece.clock.wall_ms()
+            if too_old(tick, wall_ms):
                 self._late += 1
                 continue
-            self.quoter.on_tick(tick, self._piece.clock.now())
+            self.quoter.on_tick(tick, self._piece.clock.now(), int((wall_ms - tick.ts) * 1e6))
             self.looks.ticked(tick.sequence)
             self.news.set()
 

@@ -39,10 +39,11 @@ class Freshness:
         self.tick: Tick | None = None
         self._beat_mono_ns = 0
 
-    def on_tick(self, tick: Tick, now: Now) -> None:
+    def on_tick(self, tick: Tick, now: Now, age_ns: int = 0) -> None:
+        """age_ns: since it was published. A tick that was late on its way prolongs nothing by that."""
         # A restarted book counts from anew: any other beat is a new one.
         if self.tick is None or tick.beat != self.tick.beat:
-            self._beat_mono_ns = now.mono_ns
+            self._beat_mono_ns = max(self._beat_mono_ns, now.mono_ns - max(age_ns, 0))
         self.tick = tick
 
     def stale_in_ns(self, now: Now) -> int | None:

@@ -121,8 +121,9 @@ class Quoter:
             self._lot = None
         self._rules = rules
 
-    def on_tick(self, tick: Tick, now: Now) -> None:
-        self._fresh.on_tick(tick, now)
+    def on_tick(self, tick: Tick, now: Now, age_ns: int = 0) -> None:
+        """age_ns: since it was published."""
+        self._fresh.on_tick(tick, now, age_ns)
 
     @property
     def reference_pairs(self) -> tuple[str, ...]:

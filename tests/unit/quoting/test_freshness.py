@@ -54,6 +54,21 @@ def test_one_tick(changes, why):
     assert (trouble[0] if trouble else None) is why
 
 
+def test_a_tick_that_was_late_on_its_way_prolongs_nothing():
+    """Nor does one that overtook a newer one bring the time back; a clock that is behind adds nothing."""
+    fresh = Freshness()
+    fresh.on_tick(tick(1), at(0))
+    fresh.on_tick(tick(2), at(2.5), round(2.4 * S))
+    assert fresh.stale_in_ns(at(2.5)) == round(0.6 * S)
+    assert fresh.trouble(at(3.09)) is None
+    assert fresh.trouble(at(3.1))[0] is Why.STALE_BOOK
+    fresh.on_tick(tick(3), at(4), 0)
+    fresh.on_tick(tick(2), at(4.5), 2 * S)
+    assert fresh.stale_in_ns(at(4.5)) == round(2.5 * S)
+    fresh.on_tick(tick(4), at(5), -S)
+    assert fresh.stale_in_ns(at(5)) == 3 * S
+
+
 def test_no_tick_is_stale():
     assert Freshness().trouble(at(0)) == (Why.STALE_BOOK, "no tick from book yet")
     assert Freshness().stale_in_ns(at(0)) is None
