@@ -147,7 +147,11 @@ class Transport:
             OutcomeUnknown: it may have.
         """
         what = f"POST {path}"
-        reply = await self._send("POST", path, form, True, urgent, self._write_timeout_s, patience_s, proofs)
+        departure, limit_s = _Departure(), self._write_timeout_s
+        try:
+            reply = await self._send("POST", path, form, True, urgent, limit_s, patience_s, proofs, departure)
+        finally:
+            departure.out.set()
         error = failure(what, reply.status, reply.body, proofs=proofs, retry_after=reply.retry_after)
         if error is None:
             try:
@@ -171,26 +175,10 @@ class Transport:
         limit_s: float,
         patience_s: float,
         proofs: frozenset[str] | None,
+        departure: _Departure | None = None,
     ) -> _Reply:
-        """One request and its whole answer. Raises ConnectivityError when it never left, or, for a read, never came."""
-        departure = _Departure()
-        try:
-            return await self._exchange(method, path, params, private, urgent, limit_s, patience_s, proofs, departure)
-        finally:
-            departure.out.set()
-
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        params: Params,
-        private: bool,
-        urgent: bool,
-        limit_s: float,
-        patience_s: float,
-        proofs: frozenset[str] | None,
-        departure: _Departure,
-    ) -> _Reply:
+        """One request and its whole answer. departure: of a write. Raises ConnectivityError when it never left, or, for
+        a read, never came."""
         client = self._client
         if client is None:
             raise OrderStateError("a call outside of `async with LunoRest(...)`")
@@ -198,10 +186,11 @@ class Transport:
             raise CredentialsError(f"{method} {path}: needs a key: set LUNO_KEY_ID and LUNO_KEY_SECRET")
         await self._afford(f"{method} {path}", urgent, patience_s)
         sent = {name: _text(value) for name, value in params.items() if value is not None}
-        if method == "POST":
+        if departure is not None:
             await self._in_turn(departure)
         request = self._heads.request(method, path, sent, private=private)
-        request.extensions["trace"] = departure.trace
+        if departure is not None:
+            request.extensions["trace"] = departure.trace
         began_ns = time.monotonic_ns()
         left = True
         try:

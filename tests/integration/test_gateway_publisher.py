@@ -334,12 +334,17 @@ async def test_a_redis_that_fell_back_gets_what_it_lost_before_what_came_since(b
     assert (await heard(bus))[1] == ["1-0", "2-0"]
 
 
+async def at_its_venue(bus: Bus, journal: Journal) -> Publisher:
+    """Its venue stands on Redis."""
+    venue = bus.venue = VenueInfo(pair=PAIR, mode="sim", url="u", run_id="r", seed=1)
+    await bus.put(VENUE, venue)
+    return Publisher(bus, journal, (PAIR,))
+
+
 async def test_orders_of_one_step_are_announced_in_one_round_trip_and_a_later_one_in_its_own(
     bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    venue = bus.venue = VenueInfo(pair=PAIR, mode="sim", url="u", run_id="r", seed=1)
-    await bus.put(VENUE, venue)
-    publisher = Publisher(bus, journal, (PAIR,))
+    publisher = await at_its_venue(bus, journal)
     trips: list[set[str]] = []
     put = bus.hash_put
 
@@ -363,9 +368,7 @@ async def test_orders_of_one_step_are_announced_in_one_round_trip_and_a_later_on
 async def test_an_announcement_that_fails_or_is_cancelled_is_made_again_by_who_shared_it(
     bus: Bus, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    venue = bus.venue = VenueInfo(pair=PAIR, mode="sim", url="u", run_id="r", seed=1)
-    await bus.put(VENUE, venue)
-    publisher = Publisher(bus, journal, (PAIR,))
+    publisher = await at_its_venue(bus, journal)
     put, begun, fails = bus.hash_put, asyncio.Event(), [BusError("gone")]
 
     async def once(*given: Any, **more: Any) -> object:
