@@ -25,6 +25,7 @@ from lunomm.commands.present import is_screen, say
 from lunomm.commands.quote_control import Requests
 from lunomm.config import Common
 from lunomm.errors import BusError, UsageError
+from lunomm.market.records import Tick
 from lunomm.options.quote import QuoteOptions
 from lunomm.quoting.avellaneda_stoikov import SpreadFormula
 from lunomm.quoting.fair_price import FairPrice
@@ -193,19 +194,26 @@ class Desk:
     async def follow_ticks(self) -> None:
         # The channel only, never the key's last value: that says nothing about whether book is alive.
         async for tick in self._piece.bus.listen(LOB, self._pair):
-            wall_ms = self._piece.clock.wall_ms()
-            if too_old(tick, wall_ms):
-                self._late += 1
-                continue
-            self.quoter.on_tick(tick, self._piece.clock.now(), int((wall_ms - tick.ts) * 1e6))
-            self.looks.ticked(tick.sequence)
-            self.news.set()
+            age_ns = self._age_ns(tick)
+            if age_ns is not None:
+                self.quoter.on_tick(tick, self._piece.clock.now(), age_ns)
+                self.looks.ticked(tick.sequence)
+                self.news.set()
 
     async def follow_reference(self, pair: str) -> None:
         async for tick in self._piece.bus.listen(LOB, pair):
-            if not too_old(tick, self._piece.clock.wall_ms()):
-                self.quoter.on_reference(tick, self._piece.clock.now())
+            age_ns = self._age_ns(tick)
+            if age_ns is not None:
+                self.quoter.on_reference(tick, self._piece.clock.now(), age_ns)
                 self.news.set()
+
+    def _age_ns(self, tick: Tick) -> int | None:
+        """Since it was published; None, and counted, when that is too long ago to be the market."""
+        wall_ms = self._piece.clock.wall_ms()
+        if too_old(tick, wall_ms):
+            self._late += 1
+            return None
+        return int((wall_ms - tick.ts) * 1e6)
 
     async def follow_orders(self) -> None:
         after = await self._remember()

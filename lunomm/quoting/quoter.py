@@ -130,10 +130,10 @@ class Quoter:
         """Markets whose ticks are wanted beside the pair's own."""
         return () if self._reference is None else self._reference.pairs
 
-    def on_reference(self, tick: Tick, now: Now) -> None:
-        """A tick of one of :attr:`reference_pairs`."""
+    def on_reference(self, tick: Tick, now: Now, age_ns: int = 0) -> None:
+        """A tick of one of :attr:`reference_pairs`. age_ns: since it was published."""
         if self._reference is not None:
-            self._reference.on_tick(tick, now)
+            self._reference.on_tick(tick, now, age_ns)
 
     def on_params(self, params: Params, now: Now) -> None:
         self._params = params

@@ -39,11 +39,11 @@ class Reference:
         self.pairs: tuple[str, str] = (first, second)
         self._legs = {leg: Freshness() for leg in self.pairs}
 
-    def on_tick(self, tick: Tick, now: Now) -> None:
-        """A tick of either leg; other pairs are ignored."""
+    def on_tick(self, tick: Tick, now: Now, age_ns: int = 0) -> None:
+        """A tick of either leg; other pairs are ignored. age_ns: since it was published."""
         leg = self._legs.get(tick.pair)
         if leg is not None:
-            leg.on_tick(tick, now)
+            leg.on_tick(tick, now, age_ns)
 
     def trouble(self, now: Now) -> tuple[Why, str] | None:
         """Why a leg may not be priced from, or None."""

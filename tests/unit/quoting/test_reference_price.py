@@ -36,6 +36,18 @@ def test_a_leg_that_stops_beating_takes_the_quotes_down():
     assert bench.wanted().intents == []
 
 
+def test_a_late_tick_of_a_leg_prolongs_no_trust_in_it():
+    bench = Bench(reference="XBTUSDT*USDTMYR")
+    legs(bench, 75_100, 4)
+    bench.go(1)
+    assert bench.wanted().intents
+    bench.quoter.on_reference(tick(2, 75_100, pair="XBTUSDT"), bench.now, 2_500_000_000)
+    bench.quoter.on_reference(tick(2, 4, pair="USDTMYR"), bench.now)
+    bench.go(2.1)
+    assert bench.why() == (Why.STALE_BOOK, Why.STALE_BOOK)
+    assert "XBTUSDT" in bench.wanted().sides[0].detail
+
+
 def test_division_and_what_is_not_believed():
     bench = Bench(reference="xbtusdt / usdtmyr")
     legs(bench, 1_202_000, 4)
