@@ -41,6 +41,9 @@ REFERENCE_S = 75.0
 """How old the price may be that the gateway compares with: 60 s of its life, and the way."""
 
 CONVERGE_S = 60.0
+RESUMED_S = 10.0
+"""From a halt's end to what the gateway publishes, what the quoter makes of that, and the order."""
+
 ALIEN_S = 20.0
 OFF_MID = Decimal("1.01")
 ONE_SIDED = 10
@@ -290,8 +293,8 @@ class Checker:
         if journal is None:
             self.broken("INV-28: no gateway ever got as far as its journal")
             return
-        if self.records.halted:
-            # For a good reason, or the run had ended there; the operator had not come yet.
+        if self.records.halted or self.now_s - self.records.resumed_s < RESUMED_S:
+            # For a good reason, or the run had ended there; the operator had not come yet, or only just.
             return
         if self._row is not None and len(self._row[1]) >= ONE_SIDED:
             # Its side rests for ten minutes, and the other may be at the position's limit: rightly no quotes.

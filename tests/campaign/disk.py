@@ -124,7 +124,7 @@ class SimJournal(Journal):
             elif isinstance(save, SaveHalt):
                 world.checker.records.halt_saved(save.reason)
             elif isinstance(save, SaveResume):
-                world.checker.records.halted = ""
+                world.checker.records.resume_saved()
             elif isinstance(save, SaveFill):
                 world.checker.records.booked(save.fill)
             elif isinstance(save, SaveUpdate):

@@ -8,6 +8,7 @@ order, nothing twice, nothing missing), INV-37 (the exchange itself makes no mon
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ class Records:
     def __init__(self, checker: Checker, world: World) -> None:
         self._checker, self._world = checker, world
         self.halted = ""
+        self.resumed_s = -math.inf
+        """True time of the last halt's end."""
         self.first_ms = 0
         """True time of the account's first start."""
         self.ended: dict[str, str] = {}
@@ -79,6 +82,9 @@ class Records:
             self._world.resume_soon()
         else:
             self._checker.guard(f"INV-26: halted for no good reason: {reason}")
+
+    def resume_saved(self) -> None:
+        self.halted, self.resumed_s = "", self._checker.now_s
 
     def booked(self, fill: Fill) -> None:
         key = (fill.sequence, fill.side)
