@@ -11,9 +11,11 @@ MAX_DIGITS = 45
 """Longest decimal believed: 19 digits before the point and 18 behind it leave room."""
 
 _SUSPECT = re.compile(
-    # Strings that begin like a number and are none, and long ones. An escaped quote begins no string (looked at behind
-    # the quote: a pattern that begins with a plain character is searched for much faster).
-    r'"(?<!\\")-?(?:[+._\s\\]|[^\x00-\x7f]|[0-9][0-9.]*(?:[^0-9."]|(?<=\.)")|[0-9.]{36,}|[sS]?[nN][aA][nN]|[iI][nN][fF])'
+    # Strings that begin like a number and are none, and long ones. Most quotes end a string or begin a name: one look
+    # at the next character passes them. An escaped quote begins no string (looked at behind the quote: a pattern that
+    # begins with a plain character is searched for much faster).
+    r'"(?=[-+._\s\\0-9sSnNiI\x80-\U0010ffff])(?<!\\")-?'
+    r'(?:[0-9](?![0-9.]{0,34}+(?<!\.)")|[+._\s\\\x80-\U0010ffff]|[sS]?[nN][aA][nN]|[iI][nN][fF])'
 )
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 _LEAVES = frozenset((str, int, float, bool, type(None)))
