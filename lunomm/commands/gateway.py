@@ -9,6 +9,7 @@ the orders.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,9 @@ from lunomm.commands.guarded import lock_journal
 from lunomm.commands.piece import Piece, open_piece
 from lunomm.commands.present import say
 from lunomm.commands.suggest import require_limits
+from lunomm.commands.take_down import clear_former
 from lunomm.config import Common
-from lunomm.errors import ConfigError, ConnectivityError, RateLimited
+from lunomm.errors import ConfigError, ConnectivityError, JournalError, RateLimited
 from lunomm.journal.store import journal_path, open_journal, venue_name
 from lunomm.luno import as_events
 from lunomm.options.gateway import GatewayOptions
@@ -44,7 +46,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
         InstanceError: another gateway serves the account.
         JournalError: the durable record cannot be trusted or written.
         RefusedError: this Redis carries another venue.
-        OrdersMayBeLive: the end could not be verified.
+        OrdersMayBeLive: the end could not be verified, or that of orders which a gateway of other pairs left.
     """
     await require_limits(common, pairs, options)
     from lunomm.luno.budget import CallBudget
@@ -70,15 +72,23 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
         path = journal_path(common.state_dir, venue, account)
         lock = await lock_journal(piece, path)
         try:
-            await piece.hold([account])
             if common.mode == "sim":
                 _forget_old(common.state_dir, path)
             journal = open_journal(path, account=account, venue=venue, fold_beside=True)
             try:
-                gateway = Gateway(piece, rest, budget, options, legs, accounts, journal, lock)
-                return await gateway.serve()
-            finally:
-                journal.close()
+                # The record of months takes seconds, which a lease does not wait for.
+                restored = journal.restore(piece.clock.exchange_ms())
+                await piece.hold([account])
+                await clear_former(rest, restored, pairs, piece.clock)
+                gateway = Gateway(piece, rest, budget, options, legs, accounts, journal, restored, lock)
+                done = await gateway.serve()
+            except BaseException:
+                # What ended it is said, orders that may be live above all, and not what the disk says to that.
+                with contextlib.suppress(JournalError):
+                    journal.close()
+                raise
+            journal.close()
+            return done
         finally:
             lock.release()
 

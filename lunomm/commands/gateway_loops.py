@@ -34,6 +34,7 @@ from lunomm.trading.lag import LoopLag
 from lunomm.trading.limits import Limits
 from lunomm.trading.reconciler import Reconciler
 from lunomm.trading.requests import LOWERED, NAMES, with_lowered
+from lunomm.trading.restored import Restored
 from lunomm.trading.shared import Settings
 from lunomm.views.gateway import GatewayView, gateway_data, gateway_line, gateway_screen
 from lunomm.views.orders import Trading
@@ -81,6 +82,7 @@ class Gateway:
         legs: dict[str, tuple[str, str]],
         accounts: dict[str, int],
         journal: Journal,
+        restored: Restored,
         lock: JournalLock,
     ) -> None:
         self._piece, self._rest, self._budget = piece, rest, budget
@@ -102,7 +104,7 @@ class Gateway:
             accounts=accounts,
             balance_ns=int(max(options.update_balance_interval_s, BALANCE_S) * 1e9),
         )
-        self.core = Reconciler(legs, settings, journal.restore(clock.exchange_ms()), clock.now())
+        self.core = Reconciler(legs, settings, restored, clock.now())
         limits = msgspec.json.encode(options).decode()
         journal.commit([SaveNote(pair, GATEWAY, limits) for pair in piece.pairs])
         self._show_limits()
@@ -111,7 +113,9 @@ class Gateway:
         self._events: asyncio.Queue[ev.Event | str] = asyncio.Queue()
         self._quotes: dict[str, WantedQuotes | None] = {}
         self._accounts: dict[str, Account] = {}
-        self._fills: dict[str, deque[Fill]] = {pair: deque(journal.fills(pair), maxlen=20) for pair in piece.pairs}
+        self._fills: dict[str, deque[Fill]] = {
+            pair: deque(journal.last_fills(pair, 20), maxlen=20) for pair in piece.pairs
+        }
         self._stream_up = False
         self._user: UserStream | None = None
         self._window = Window(piece)
@@ -383,7 +387,7 @@ class Gateway:
                 account=self._accounts.get(pair),
                 orders=desk.working.views(),
                 fills=tuple(self._fills[pair]),
-                held={side.value: code for side, code in desk.held.items()},
+                held={side.value: code for side, code in desk.waits.items()},
                 ready=desk.ready,
                 quoter_alive=desk.wanted.current(clock.mono_ns()) is not None,
                 quotes=desk.wanted.last(),

@@ -335,7 +335,8 @@ class Publisher:
         """
         for _ in range(TELLINGS):
             told = [name for name, _ in await self._bus.read_last(FILLS, pair, TAIL)]
-            fills = self._journal.fills(pair)
+            # Of hundreds of thousands, those that can be missing; all of them only where the stream is told anew.
+            fills = self._journal.last_fills(pair, 2 * TAIL)
             names = [_entry_id(fill) for fill in fills]
             self._newest[pair] = told[-1] if told else ""
             if told == names[-TAIL:]:
@@ -344,7 +345,7 @@ class Publisher:
             if not ends or told != names[max(ends - TAIL, 0) : ends]:
                 await self._bus.clear(FILLS, pair)
                 self._newest[pair] = ""
-                ends = 0
+                fills, ends = self._journal.fills(pair), 0
             for fill in fills[ends:]:
                 if not await self._grow(fill):
                     # What stands there cannot be read, and is above ours.

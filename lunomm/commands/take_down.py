@@ -1,4 +1,4 @@
-"""Cancel every open order of ours by what the exchange lists: no journal, no Redis, no gateway needed."""
+"""Cancel every open order of ours by what the exchange lists: no Redis, no gateway needed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,47 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lunomm.errors import LunommError
+from lunomm.bus.clock import Clock
+from lunomm.commands.present import say
+from lunomm.errors import LunommError, OrdersMayBeLive
 from lunomm.trading.orders import is_ours
+from lunomm.trading.restored import Restored
 
 if TYPE_CHECKING:
     from lunomm.luno.rest import LunoRest
 
 TAKE_DOWN_S = 5.0
+SKEW_S = 1.0
+"""The venue's clock may be so far behind ours."""
+
+
+async def clear_former(rest: LunoRest, restored: Restored, served: Sequence[str], clock: Clock) -> None:
+    """Cancel what the journal has of pairs that this gateway does not serve: nobody else would ever look at it.
+
+    Raises:
+        OrdersMayBeLive: they could not be shown to be gone.
+    """
+    former = {
+        pair: live
+        for pair, kept in restored.pairs.items()
+        if pair not in served and (live := [order for order in kept.orders if order.live])
+    }
+    if not former:
+        return
+    names = ", ".join(former)
+    say(f"{names}: not served by this gateway; what an earlier one left there is cancelled")
+    orders = [order for live in former.values() for order in live]
+    if any(order.order_id is None for order in orders):
+        # A POST of then may arrive until its time to live is over, however long ago this machine thinks that was.
+        await asyncio.sleep(clock.ttl_ms() / 1000 / clock.speed + SKEW_S)
+    left, verified = await take_down(rest, tuple(former))
+    if not verified:
+        left = left or [order.order_id or order.client_order_id for order in orders]
+        raise OrdersMayBeLive(
+            f"{len(left)} orders of {names} may be live, which this gateway does not serve: {', '.join(left)[:400]}. "
+            f"Look at the exchange, or serve those pairs too",
+            left,
+        )
 
 
 async def take_down(rest: LunoRest, pairs: Sequence[str]) -> tuple[list[str], bool]:

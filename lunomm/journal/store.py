@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -54,6 +54,10 @@ PRUNE_EVERY = 500
 
 REQUESTS_KEPT = 10_000
 
+_ENDED_WORDS = ", ".join(f"'{state.value}'" for state in OrderState if state.terminal)
+_OVER = f"state IN ({_ENDED_WORDS}) AND updated_ms <= ? AND filled_base = booked_base"
+"""Orders that need no more looking at. Amounts are compared as text: written otherwise, one is merely looked at."""
+
 _MAGIC = b"SQLite format 3\0"
 _UNREADABLE = (sqlite3.Error, UnicodeError)
 """What sqlite3 raises for a damaged file: a message that quotes a damaged name cannot even be decoded."""
@@ -76,8 +80,10 @@ class Journal:
         if self.fold is not None:
             self.fold.close()
         try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._db.close()
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._db.close()
         except sqlite3.Error as e:
             raise JournalError(f"journal {self.path}: cannot be closed: {e}") from e
 
@@ -178,15 +184,19 @@ class Journal:
         """
         used: dict[str, set[str]] = {}
         orders: dict[str, list[Order]] = {}
-        for row in self._rows(ORDERS):
+        # A week has hundreds of thousands of orders: of those that are over, the name is enough.
+        long_ago = (now_ms - REMEMBER_MS,)
+        for row in self._each(ORDERS, f"WHERE NOT ({_OVER})", long_ago):
             order = self._read(_order, row)
             used.setdefault(order.pair, set()).add(order.intent_id)
-            if order.live or order.owes or now_ms - order.updated_ms < REMEMBER_MS:
-                orders.setdefault(order.pair, []).append(order)
+            orders.setdefault(order.pair, []).append(order)
+        names = f"SELECT pair, intent_id FROM {ORDERS.name} WHERE {_OVER}"
+        for pair, intent_id in self._select(ORDERS, names, long_ago):
+            used.setdefault(str(pair), set()).add(str(intent_id))
         entries: dict[str, list[tuple[int, Fill | Flow]]] = {}
-        for row in self._rows(FILLS):
+        for row in self._each(FILLS):
             entries.setdefault(str(row[0]), []).append((_int(row[-1]), self._read(_fill, row)))
-        for row in self._rows(FLOWS):
+        for row in self._each(FLOWS):
             entries.setdefault(str(row[0]), []).append((_int(row[-1]), self._read(_flow, row)))
         notes: dict[str, dict[str, str]] = {}
         for pair, name, value in self._rows(NOTES):
@@ -209,6 +219,12 @@ class Journal:
         found.sort(key=fill_key)
         return [fill for fill in found if after is None or fill_key(fill) > after]
 
+    def last_fills(self, pair: str, count: int) -> list[Fill]:
+        """The newest ``count`` of `fills`, in the same order."""
+        # ASK before BID: downwards, as `fill_key` has it.
+        newest = "WHERE pair = ? ORDER BY sequence DESC, side LIMIT ?"
+        return [self._read(_fill, row) for row in reversed(self._rows(FILLS, newest, (pair, count)))]
+
     def note(self, name: str, pair: str = "") -> str | None:
         """One durable fact, None when it was never written."""
         rows = self._rows(NOTES, "WHERE pair = ? AND name = ?", (pair, name))
@@ -224,14 +240,19 @@ class Journal:
         return [self._read(lambda r: msgspec.json.decode(str(r[1]), type=OrderUpdate), row) for row in rows]
 
     def _rows(self, table: Table, where: str = "", values: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        try:
-            rows = self._db.execute(f"{table.select} {where}", values).fetchall()
-        except _UNREADABLE as e:
-            _damaged(self.path, f"{table.name} cannot be read: {e}")
-        for row in rows:
+        return list(self._each(table, where, values))
+
+    def _each(self, table: Table, where: str = "", values: Sequence[object] = ()) -> Iterator[tuple[object, ...]]:
+        for row in self._select(table, f"{table.select} {where}", values):
             if checksum(row[:-1]) != row[-1]:
                 _damaged(self.path, f"a row of {table.name} does not match its checksum")
-        return [row[:-1] for row in rows]
+            yield row[:-1]
+
+    def _select(self, table: Table, query: str, values: Sequence[object]) -> Iterator[tuple[object, ...]]:
+        try:
+            yield from self._db.execute(query, values)
+        except _UNREADABLE as e:
+            _damaged(self.path, f"{table.name} cannot be read: {e}")
 
     def _read(self, make: Callable[[Sequence[object]], T], row: Sequence[object]) -> T:
         try:

@@ -240,6 +240,11 @@ class Desk:
             self.shared.out.append(SaveNote(self.pair, "day", str(self.daily.day)))
             self.shared.out.append(SaveNote(self.pair, "day_total", format(profit.total, "f")))
 
+    @property
+    def waits(self) -> dict[Side, str]:
+        """Why a side waits, where it does."""
+        return dict.fromkeys(Side, "QUOTES_LATE") if self.wanted.mistimed else self.held
+
     # --- acting ---
 
     def act(self, now: Now, *, may_place: bool) -> None:
@@ -251,7 +256,8 @@ class Desk:
         # Before the quoter's key was read once, nothing is known to be unwanted.
         judged = self.wanted.asked or self.closed is not None or self.shared.halted is not None or self.shared.stopping
         for order in self.working.live():
-            self._tend(order, judged and (order.orphan or order.intent_id not in intents), now)
+            unwanted = judged and (order.orphan or order.intent_id not in intents)
+            self._tend(order, unwanted or self.working.tracks[order.client_order_id].outlawed, now)
         for cid, track in list(self.working.tracks.items()):
             if track.read.due_ns is not None and track.read.start(now.mono_ns):
                 known = self.working.orders.get(cid)

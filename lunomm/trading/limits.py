@@ -257,6 +257,7 @@ class DailyLoss:
     def forgive(self) -> None:
         """Someone resumed: the count begins anew with the next figure."""
         self.day = self.total = None
+        self.loss = ZERO
 
 
 def too_much_lost(loss: Decimal, counter: str, limits: Limits) -> str | None:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from lunomm.errors import OrderStateError
 from lunomm.market.clock import Now
 from lunomm.quoting.inputs import OrderState
+from lunomm.quoting.intents import WantedQuotes
 from lunomm.trading import report, requests
 from lunomm.trading.balances import Balances
 from lunomm.trading.chores import SECOND, Chore
@@ -250,11 +251,17 @@ class Reconciler:
             if desk is not None:
                 self._take_for(desk, event, now)
 
+    def _age_ns(self, quotes: WantedQuotes | None, now: Now) -> int:
+        """Of a message, in time of ours."""
+        if quotes is None:
+            return 0
+        return int((now.exchange_ms - quotes.ts_ms) * 1_000_000 / self.shared.settings.speed)
+
     def _take_for(self, desk: Desk, event: Event, now: Now) -> None:
         """An event of one pair."""
         working = desk.working
         if isinstance(event, QuotesSeen):
-            if desk.wanted.offer(event.quotes, now.mono_ns):
+            if desk.wanted.offer(event.quotes, now.mono_ns, self._age_ns(event.quotes, now)):
                 desk.see_quotes(now)
             elif desk.wanted.unmeant is not None:
                 self.shared.repeat(Repeat.BAD_QUOTES, now, desk.wanted.unmeant)

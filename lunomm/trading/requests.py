@@ -13,11 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lunomm.market.clock import Now
-from lunomm.quoting.inputs import OrderState
 from lunomm.trading import situation
 from lunomm.trading.events import Answer, LimitsAsked, SaveNote, SaveRequest
 from lunomm.trading.limits import Limits, open_value
-from lunomm.trading.orders import OrderEvent
 
 if TYPE_CHECKING:
     from lunomm.trading.desk import Desk
@@ -42,7 +40,7 @@ def lower_limits(shared: Shared, desks: Mapping[str, Desk], event: LimitsAsked, 
         changes = tuple((name, _text(getattr(before, name)), _text(value)) for name, value in event.limits.items())
         shared.out.append(SaveNote("", LOWERED, _note(shared.settings.session, limits)))
         for desk in desks.values():
-            _take_down(desk, now)
+            _take_down(desk)
     words = problem or ", ".join(f"{name} {old} -> {new}" for name, old, new in changes)
     who = event.who[:80] + (f": {event.reason[:100]}" if event.reason else "")
     for step, said in ((ASKED, " ".join(f"{n}={_text(v)}" for n, v in event.limits.items())), (ANSWERED, words)):
@@ -50,13 +48,11 @@ def lower_limits(shared: Shared, desks: Mapping[str, Desk], event: LimitsAsked, 
     shared.out.append(Answer(event.request_id, event.pair, problem is None, words, now.exchange_ms, changes))
 
 
-def _take_down(desk: Desk, now: Now) -> None:
-    """What rests was approved under the higher limit: it leaves, and what is still wanted is judged anew."""
-    working = desk.working
-    for order in working.live():
-        if order.state is OrderState.WORKING and order.order_id is not None:
-            working.event(order.client_order_id, OrderEvent.CANCEL, now)
-            working.tracks[order.client_order_id].cancel.want(now.mono_ns)
+def _take_down(desk: Desk) -> None:
+    """What rests, or is on its way, was approved under the higher limit: it leaves, and what is still wanted is judged
+    anew."""
+    for order in desk.working.live():
+        desk.working.tracks[order.client_order_id].outlawed = True
 
 
 def _problem(shared: Shared, desks: Mapping[str, Desk], name: str, value: Decimal) -> str | None:

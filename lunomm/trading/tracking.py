@@ -30,7 +30,8 @@ class Track:
     found nothing; unlisted: such a listing without it; both are needed to call it DEAD. forgotten: reads that did not
     find an acknowledged order. awaiting_ns: since when the venue has it without putting it into the book; in_book: it
     was seen there; checked: asked about for want of either. duplicate: the venue refused its id as known. order_id:
-    where the order itself is not held yet. grown_ns: when its fill last grew.
+    where the order itself is not held yet. grown_ns: when its fill last grew. outlawed: approved under a limit that is
+    lower now; it leaves as soon as it can.
     """
 
     since_ns: int
@@ -46,6 +47,7 @@ class Track:
     checked: bool = False
     order_id: str | None = None
     grown_ns: int = 0
+    outlawed: bool = False
 
     def may_lag(self, asked_ns: int) -> bool:
         """Whether an answer to a question of then may not know the newest fill yet."""

@@ -1,8 +1,9 @@
 """Which wanted quotes still count: the newest from a quoter that is alive.
 
 The quoter rewrites its message every half second with a growing number. A message counts for three seconds of this
-process's own monotonic clock from when it was first seen; seeing the same number again proves nothing and extends
-nothing (it may be a key that a thawed Redis kept). A quoter older than the newest seen is never believed again.
+process's own monotonic clock from when it was written, by the moment it carries, however late it came; seeing the same
+number again proves nothing and extends nothing (it may be a key that a thawed Redis kept). A quoter older than the
+newest seen is never believed again.
 """
 
 from __future__ import annotations
@@ -43,19 +44,24 @@ class Wanted:
         self.asked = False
         self.dropped: Counter[str] = Counter()
         self.unmeant: str | None = None
+        self.mistimed = False
+        """Whether the message met last is news, but too old: it waited on its way, or two machines' clocks differ."""
         self._unmeant_at: tuple[int, int] | None = None
         self._quotes: WantedQuotes | None = None
         self._number: int | None = None
         self._seen_ns = 0
 
-    def offer(self, quotes: WantedQuotes | None, mono_ns: int) -> bool:
+    def offer(self, quotes: WantedQuotes | None, mono_ns: int, age_ns: int = 0) -> bool:
         """Take one message (None: the key was read and is not there); True when it is news.
+
+        Args:
+            age_ns: of the message, in time of ours; below 0 when its writer's clock is ahead of this one's.
 
         Messages that are refused are counted in ``dropped`` by reason; ``unmeant`` is the reason where this one, met
         for the first time, cannot be meant.
         """
         self.asked = True
-        self.unmeant = None
+        self.unmeant, self.mistimed = None, False
         if quotes is None:
             return False
         reason = self._refusal(quotes)
@@ -67,8 +73,12 @@ class Wanted:
         newer_quoter = self.epoch is None or quotes.epoch > self.epoch
         if not newer_quoter and self._number is not None and quotes.number <= self._number:
             return False
+        if abs(age_ns) >= QUOTE_TTL_NS:
+            self.dropped["AGE"] += 1
+            self.mistimed = True
+            return False
         self.epoch, self._number = quotes.epoch, quotes.number
-        self._quotes, self._seen_ns = quotes, mono_ns
+        self._quotes, self._seen_ns = quotes, mono_ns - max(age_ns, 0)
         return True
 
     def current(self, mono_ns: int) -> WantedQuotes | None:

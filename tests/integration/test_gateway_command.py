@@ -22,6 +22,7 @@ from lunomm.bus.channels import ACCOUNT, FILLS, HEALTH, ORDER_UPDATES, ORDERS, Q
 from lunomm.bus.client import Bus
 from lunomm.bus.process import is_running
 from lunomm.bus.venue import peek
+from lunomm.commands.pipeline import clock_of
 from lunomm.config import RedisAddress
 from lunomm.errors import BusError
 from lunomm.luno.budget import CallBudget
@@ -62,6 +63,7 @@ class Quoter:
         self.intents: dict[Side, Intent] = {}
         self.fair = 300_000.0
         self.alive = True
+        self.late_ms = 0
         self.build = __version__
 
     def want(self, side: Side, price: int, size: str = "0.004") -> Intent:
@@ -78,8 +80,8 @@ class Quoter:
                 elif self.alive:
                     self.number += 1
                     message = WantedQuotes(
-                        pair=PAIR, epoch=self.epoch, number=self.number, ts_ms=0, intents=list(self.intents.values()),
-                        fair=self.fair,
+                        pair=PAIR, epoch=self.epoch, number=self.number, intents=list(self.intents.values()),
+                        fair=self.fair, ts_ms=clock_of(self.bus.venue).exchange_ms() - self.late_ms,
                     )  # fmt: skip
                     if self.build == __version__:
                         await self.bus.publish(QUOTES, message)
@@ -326,6 +328,51 @@ async def test_killed_and_restarted_it_adopts_what_is_wanted_and_never_doubles(r
         closed = await here.rest.list_orders(PAIR, closed=True)
         ids = [order.client_order_id for order in closed]
         assert len(ids) == len(set(ids)) == 3
+
+
+async def test_orders_of_a_pair_that_is_not_served_any_more_are_cancelled(redis_server, state_dir):
+    async with desk(state_dir, redis_server.address, "ETHMYR") as here:
+        async with gateway(here) as one:
+            ids = await here.quote_around()
+            await until(lambda: here.has(*ids), "both orders")
+            os.killpg(os.getsid(guardian := child_of(one.pid)), signal.SIGKILL)
+            one.send_signal(signal.SIGKILL)
+            await one.wait()
+            await until(lambda: not is_running(guardian), "the guardian's end")
+        async with process(state_dir, "gateway", "ETHMYR", "--json") as two:
+            await until(here.has, "nothing of ours")
+            two.send_signal(signal.SIGTERM)
+            assert "XBTMYR: not served by this gateway" in await ends(two, 0)
+        # Who serves the pair again reads how they ended.
+        here.quoter.intents.clear()
+        async with gateway(here) as three:
+            await until(lambda: _ended(state_dir) == {"CANCELLED"}, "both ends in the journal")
+            three.send_signal(signal.SIGTERM)
+            await ends(three, 0)
+
+
+def _ended(state_dir: Path) -> set[str]:
+    return {str(row[0]) for row in journal(state_dir).execute("SELECT state FROM orders")}
+
+
+async def test_a_quoter_three_seconds_late_is_not_believed_and_one_in_time_is(redis_server, state_dir):
+    async with desk(state_dir, redis_server.address) as here, gateway(here) as one:
+        here.quoter.late_ms = 3_000
+        ids = await here.quote_around()
+
+        async def refused() -> bool:
+            health = await here.bus.get(HEALTH, PAIR, name=health_key("gateway", PAIR))
+            return health is not None and health.state == "OK" and (health.counters.get("quotes_refused") or 0) > 5
+
+        await until(refused, "quotes refused")
+        assert await here.has()
+        here.quoter.late_ms = 0
+        await until(lambda: here.has(*ids), "both orders")
+        # Late from now on: what stands dies with the last message in time.
+        here.quoter.late_ms = 3_000
+        await until(here.has, "nothing of ours")
+        one.send_signal(signal.SIGTERM)
+        await ends(one, 0)
 
 
 async def test_redis_dies_orders_go_and_come_back_with_it(state_dir, tmp_path, monkeypatch, free_port):

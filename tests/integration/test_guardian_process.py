@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
+import sys
 import time
 from pathlib import Path
 
+import pytest
 from test_gateway_command import LIMITS, SIM_KEY, Desk, children, desk, gateway, until
 
 from lunomm.bus.process import is_running
@@ -126,6 +129,30 @@ async def test_a_clean_end_leaves_no_guardian_and_no_lock(redis_server, state_di
                 assert one.returncode == 0, err.decode()
                 assert not is_running(guardian)
                 assert await here.has()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are changed with prlimit")
+async def test_orders_that_may_be_live_are_named_also_where_the_journal_cannot_be_closed(redis_server, state_dir):
+    async with desk(state_dir, redis_server.address) as here:
+        exchange = json.loads(exchange_note(state_dir))["pid"]
+        async with gateway(here) as one:
+            await rest(here)
+            ids = [order.order_id for order in (await here.open()).values()]
+            guardian = await guardian_of(one)
+            os.kill(exchange, signal.SIGSTOP)
+            try:
+                # No file of it grows any more: a full disk, as the journal sees it.
+                resource.prlimit(one.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+                here.quoter.intents.clear()
+                async with asyncio.timeout(60):
+                    _, err = await one.communicate()
+                assert one.returncode == 8, err.decode()
+                assert all(order_id in err.decode() for order_id in ids), err.decode()
+                assert is_running(guardian)
+            finally:
+                os.kill(exchange, signal.SIGCONT)
+            await flat(here, DEAD_S)
+            await until(lambda: not is_running(guardian), "the guardian's end", 15.0)
 
 
 async def test_an_exchange_that_does_not_answer_at_the_end_is_exit_8_and_the_guardian_goes_on(redis_server, state_dir):

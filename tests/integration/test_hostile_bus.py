@@ -9,6 +9,7 @@ from hostile import states
 from test_gateway_command import LIMITS, PAIR, desk, ends, gateway, journal, process, until
 
 from lunomm.bus.channels import HALT, QUOTES
+from lunomm.commands.pipeline import clock_of
 from lunomm.quoting.intents import WantedQuotes
 
 BATCH = 500
@@ -16,7 +17,7 @@ BATCH = 500
 
 async def test_a_flood_moves_nothing_outside_the_limits(redis_server, state_dir):
     async with desk(state_dir, redis_server.address) as here, gateway(here, *LIMITS, "--max-open-value", "5000") as one:
-        await until(lambda: here.bus.venue, "the venue")
+        venue = await until(lambda: here.bus.venue, "the venue")
         ids = await here.quote_around()
         await until(lambda: here.has(*ids), "both orders")
         here.quoter.alive = False
@@ -25,6 +26,7 @@ async def test_a_flood_moves_nothing_outside_the_limits(redis_server, state_dir)
         async def flood(seed: int, count: int, first: int, sane: bool) -> None:
             pipe = here.bus.redis.pipeline(transaction=False)
             for n, message in enumerate(states(seed, count, mid, epoch=first, sane_only=sane)):
+                message.ts_ms = clock_of(venue).exchange_ms()
                 data = text(message)
                 pipe.set(QUOTES.key(PAIR), data, px=3000)
                 pipe.publish(QUOTES.key(PAIR), data)

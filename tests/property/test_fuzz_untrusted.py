@@ -289,6 +289,8 @@ def test_redis_payloads() -> None:
         driver.mono_ns += 50_000_000
         driver.exchange_ms += 50
         if channel is QUOTES:
+            if message.ts_ms == 1:  # as it was written above, undamaged: it is of now
+                message.ts_ms = driver.exchange_ms
             driver.step(ev.QuotesSeen(PAIR, message))
             for placed in driver.take(ev.Place):
                 # Whatever was wanted, what leaves is on the grid and inside the collar.

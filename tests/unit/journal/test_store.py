@@ -114,6 +114,25 @@ def test_orders_move_and_old_ends_leave_only_their_ids(path: Path) -> None:
     journal.close()
 
 
+def test_the_last_fills_are_the_end_of_all(path: Path) -> None:
+    journal = open_journal(path, **WHO)
+    for n in (5, 9, 7):
+        journal.commit([SaveFill(fill(n, Side.ASK)), SaveFill(fill(n, Side.BID))])
+    for count in range(8):
+        assert journal.last_fills(PAIR, count) == journal.fills(PAIR)[6 - min(count, 6) :]
+    assert journal.last_fills("XBTZAR", 3) == []
+    journal.close()
+
+
+def test_a_close_that_fails_lets_the_file_go(path: Path) -> None:
+    journal = full(path)
+    journal._db.execute("BEGIN IMMEDIATE")  # in which nothing can be folded
+    with pytest.raises(JournalError, match="cannot be closed"):
+        journal.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        journal._db.execute("SELECT 1")
+
+
 def test_a_step_is_whole_or_not_at_all(path: Path) -> None:
     journal = full(path)
     with pytest.raises(JournalError):

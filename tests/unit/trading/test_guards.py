@@ -152,7 +152,7 @@ def test_five_crossed_messages_halt_and_the_same_one_counts_once(driver: Driver)
     crossed = [intent(8, Side.BID, 301_000), intent(9, Side.ASK, 299_000)]
     for _ in range(4):
         driver.number += 1
-        message = WantedQuotes(pair=PAIR, epoch=5, number=driver.number, ts_ms=1, intents=crossed)
+        message = WantedQuotes(pair=PAIR, epoch=5, number=driver.number, ts_ms=driver.exchange_ms, intents=crossed)
         for _ in range(10):
             driver.step(ev.QuotesSeen(PAIR, message))
     assert not halted(driver)
@@ -482,7 +482,12 @@ class Two:
         self.numbers[pair] += 1
         self.mono += 600_000_000
         message = WantedQuotes(
-            pair=pair, epoch=5, number=self.numbers[pair], ts_ms=1, intents=list(intents), fair=300_000.0
+            pair=pair,
+            epoch=5,
+            number=self.numbers[pair],
+            ts_ms=self.now.exchange_ms,
+            intents=list(intents),
+            fair=300_000.0,
         )
         self.step(ev.QuotesSeen(pair, message))
 

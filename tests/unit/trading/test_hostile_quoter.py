@@ -231,7 +231,12 @@ def flood(seed: int, count: int, sane: bool) -> tuple[Venue, Counter[str]]:
         d.mono_ns += leap * 1_000_000
         d.exchange_ms += leap
         pair = message.pair if message.pair in d.core.desks else PAIR
-        d.step(ev.QuotesSeen(pair, message))
+        # Every twentieth was written three seconds ago, or will be.
+        message.ts_ms = d.exchange_ms + (0 if n % 20 else 3_000 if n % 40 else -3_000)
+        meant = d.core.desks[pair].wanted.last()
+        out = d.step(ev.QuotesSeen(pair, message))
+        placed = {action.order.intent_id for action in out if isinstance(action, ev.Place)}
+        assert n % 20 or placed <= {intent.id for intent in (meant.intents if meant is not None else ())}, "too old"
         venue.settle()
         if venue.resting and venue.random.random() < 0.1:
             venue.trade()

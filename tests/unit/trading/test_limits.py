@@ -154,6 +154,7 @@ def test_the_days_loss_is_counted_from_the_days_first_figure() -> None:
     assert not again.take(D(-100), 11 * day + 1)
     assert again.loss == 100
     again.forgive()
+    assert again.loss == 0  # also while the market has no price to count by
     assert again.take(D(-100), 11 * day + 2)
     assert again.loss == 0
 

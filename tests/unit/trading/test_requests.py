@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal as D
 
 import pytest
-from trading_driver import PAIR, intent, make
+from trading_driver import PAIR, intent, make, seen
 
 from lunomm.market.rules import Side
 from lunomm.trading import events as ev
@@ -42,6 +42,28 @@ def test_what_rests_leaves_and_is_judged_anew():
     order = driver.working(intent(1, Side.BID, 299_000))
     assert ask(driver, max_order_value="1000").accepted
     assert [c.client_order_id for c in driver.take(ev.Cancel)] == [order.client_order_id]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_what_is_on_its_way_leaves_as_soon_as_it_can(unknown):
+    driver = make(Limits(max_order_value=D(5000))).started()
+    wanted = intent(1, Side.BID, 299_000)
+    driver.quote(wanted)
+    (placed,) = driver.take(ev.Place)
+    cid = placed.order.client_order_id
+    if unknown:
+        driver.step(ev.PostUnknown(PAIR, cid))
+    assert ask(driver, max_order_value="1000").accepted
+    assert not driver.take(ev.Cancel)
+    if unknown:
+        driver.pass_s(1)
+        assert [read.client_order_id for read in driver.take(ev.ReadOrder)] == [cid]
+        driver.step(ev.OrderRead(PAIR, cid, seen(placed.order)))
+    else:
+        driver.step(ev.Posted(PAIR, cid, "BX1"))
+    assert [c.client_order_id for c in driver.take(ev.Cancel)] == [cid]
+    driver.quote()  # wanted as before, and not placed again
+    assert not driver.take(ev.Place)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,34 @@ def test_a_message_counts_for_three_seconds_from_when_it_was_first_seen() -> Non
     assert wanted.current(3 * SECOND) is not None
 
 
+def test_a_message_that_was_late_on_its_way_lives_no_longer_for_that() -> None:
+    wanted = Wanted("XBTMYR")
+    assert wanted.offer(quotes(), 10 * SECOND, 2 * SECOND)
+    assert wanted.expires_ns() == 11 * SECOND
+    assert wanted.current(11 * SECOND - 1) is not None
+    assert wanted.current(11 * SECOND) is None
+    # A writer's clock that is ahead adds nothing.
+    assert wanted.offer(quotes(number=2), 12 * SECOND, -2 * SECOND)
+    assert wanted.expires_ns() == 15 * SECOND
+
+
+@pytest.mark.parametrize("age_s", [3, 60, -3, 86_400, -86_400])
+def test_what_is_too_old_or_of_the_future_is_not_wanted_and_hides_nothing(age_s: int) -> None:
+    wanted = Wanted("XBTMYR")
+    assert wanted.offer(quotes(), 0)
+    assert not wanted.mistimed
+    assert not wanted.offer(quotes(number=2), SECOND, age_s * SECOND)
+    assert wanted.mistimed
+    assert wanted.dropped == {"AGE": 1}
+    assert wanted.current(SECOND) == quotes()
+    # The same number, told in time, is news: the one refused was not taken for it.
+    assert wanted.offer(quotes(number=2), SECOND, SECOND)
+    assert not wanted.mistimed
+    # What was taken may grow old under its key: that is no late message.
+    assert not wanted.offer(quotes(number=2), 9 * SECOND, 9 * SECOND)
+    assert not wanted.mistimed
+
+
 def test_a_key_that_is_not_there_is_an_answer_but_no_news() -> None:
     wanted = Wanted("XBTMYR")
     assert not wanted.offer(None, 0)
