@@ -20,6 +20,7 @@ from lunomm.luno.stream import Frame, Lost, MarketStream
 from lunomm.market.audit import Auditor
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot
+from lunomm.market.frame_lag import FrameLag
 from lunomm.market.observer import Observer
 from lunomm.market.own import OwnIntent
 from lunomm.market.records import GridRow, TakerOrder, Tick
@@ -93,7 +94,7 @@ class Feed:
         self.void = True
         self._own_version = -1
         self._beat = 0
-        self._lag_ms: float | None = None
+        self._lag = FrameLag()
         self._last: Tick | None = None
         self._mids: deque[float | None] = deque(maxlen=MIDS_KEPT)
         self._trades: deque[TakerOrder] = deque(maxlen=TRADES_KEPT)
@@ -131,7 +132,8 @@ class Feed:
         if self.recorder is not None:
             self._record(self.recorder, frame, now.exchange_ns)
         self.frames += 1
-        self._lag_ms = self.venue.clock.lag_ms(event.exchange_ns // 1_000_000)
+        lag_ms = self.venue.clock.lag_ms(event.exchange_ns // 1_000_000)
+        self._lag.seen(lag_ms, frame.recv_ns, snapshot=isinstance(event, BookSnapshot))
         self._collect()
         self.changed.set()
 
@@ -169,7 +171,8 @@ class Feed:
             self.auditor.lose()
             if self.recorder is not None:
                 self.recorder.lost(now.exchange_ns, reason)
-        self.void, self.note, self._lag_ms = True, reason, None
+        self.void, self.note = True, reason
+        self._lag.lose()
         self.observer.on_lost(now, reason)
         self._collect()
         self.changed.set()
@@ -190,7 +193,7 @@ class Feed:
             beat=self._beat,
             wall_ms=float(clock.wall_ms()),
             stream_age_ms=self.stream.age_ms(clock.mono_ns()),
-            lag_ms=self._lag_ms,
+            lag_ms=self._lag.ms(clock.mono_ns()),
             audit=self.auditor.result,
         )
         self._collect()
@@ -209,7 +212,7 @@ class Feed:
             beat=self._beat,
             wall_ms=float(clock.wall_ms()),
             stream_age_ms=self.stream.age_ms(clock.mono_ns()),
-            lag_ms=self._lag_ms,
+            lag_ms=self._lag.ms(clock.mono_ns()),
         )
         tick.audit = self.auditor.result
         self._collect()

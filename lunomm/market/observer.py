@@ -16,6 +16,7 @@ from lunomm.market.book import Applied, Book
 from lunomm.market.calibration import LOOKBACK_S, VOL_WINDOW_S, Calibrator
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
+from lunomm.market.frame_lag import STALE_LAG_MS
 from lunomm.market.grid import SECOND_NS, GridRecorder
 from lunomm.market.own import OwnIntent, OwnOrders
 from lunomm.market.picture import Picture
@@ -33,7 +34,6 @@ VOL_PRICES: Final = ("mid", "weighted", "vamp")
 DEPTH: Final = 10
 GRACE_NS: Final = SECOND_NS
 STALE_STREAM_MS: Final = 10_000.0
-STALE_LAG_MS: Final = 3_000.0
 
 WHY_LENGTH: Final = 200
 

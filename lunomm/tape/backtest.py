@@ -15,6 +15,7 @@ from lunomm.errors import MarketDataError
 from lunomm.market.book import Applied, Book
 from lunomm.market.clock import Now
 from lunomm.market.events import BookSnapshot, BookUpdate
+from lunomm.market.frame_lag import FrameLag
 from lunomm.market.observer import Observer
 from lunomm.market.own import OwnIntent
 from lunomm.market.records import BookState, GridRow, Level, OwnOrder, TakerOrder, Tick
@@ -86,7 +87,7 @@ class Backtest:
         self._beat = self._count = 0
         self._noting: tuple[Script, Observer] | None = None
         self._learned = 0
-        self._lag_ns = 0
+        self._lag = FrameLag()
         self._left_out = self._void_ns = 0
         self._void_since_ns: int | None = None
         self._state = observer.state
@@ -125,7 +126,8 @@ class Backtest:
             arrival = lane.venue.next_arrival_ns
             if arrival is not None and arrival // MS < at_ns // MS:
                 lane.venue.arrive_before(at_ns)
-        self.now_ns, self._lag_ns = now_ns, now_ns - at_ns
+        self.now_ns = now_ns
+        self._lag.seen((now_ns - at_ns) / MS, now_ns, snapshot=isinstance(event, BookSnapshot))
         observer, before = self.observer, self._touch
         self._count += 1
         try:
@@ -204,7 +206,11 @@ class Backtest:
         # As of the last frame: what is estimated must not depend on when somebody looks.
         seen = Now(self.now_ns, self.now_ns)
         return self.observer.tick(
-            seen, beat=self._beat, wall_ms=now.exchange_ns / MS, stream_age_ms=None, lag_ms=self._lag_ns / MS
+            seen,
+            beat=self._beat,
+            wall_ms=now.exchange_ns / MS,
+            stream_age_ms=None,
+            lag_ms=self._lag.ms(now.exchange_ns),
         )
 
     # --- inside -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from house import House, open_house, until
+from house import House, open_house, serve, until
 from scripted_peer import KEY, Peer, fall_silent
 from truth_market import Truth, truth
 from websockets.asyncio.server import ServerConnection
@@ -30,6 +30,8 @@ from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.observer import Observer
 from lunomm.market.records import BookState, Tick
 from lunomm.options.book import BookOptions
+from lunomm.simulator.exchange import seeded
+from lunomm.simulator.server import bind
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -290,6 +292,42 @@ async def audited(house: House, feed: Feed, tamper: Callable[[], None]) -> None:
         for task in work:
             task.cancel()
         await asyncio.wait(work)
+
+
+class Idle:
+    """Nobody trades."""
+
+    next_ns = None
+
+    def act(self, now_ns: int) -> None:
+        raise AssertionError("nobody is due")
+
+    def repair(self, now_ms: int) -> None:
+        return
+
+
+async def test_a_market_that_stood_still_for_a_minute_is_tradable_from_its_snapshot_on() -> None:
+    wall_ns = time.time_ns() // 1_000_000 * 1_000_000
+    exchange = seeded(("XBTMYR",), profile=None, seed=1, fee_tier=0, start_ns=wall_ns - 60_000_000_000)
+    exchange.houses["XBTMYR"] = Idle()
+    async with serve(exchange, Clock(1.0, wall_ns, wall_ns), bind(0)) as house:
+        where = endpoint(house.url)
+        async with new_rest(where, SIM_KEY) as rest:
+            rules = (await read_rules(rest, ("XBTMYR",)))["XBTMYR"]
+            feed = Feed(rules, BookOptions(audit_s=0), Venue(where, SIM_KEY, rest, house.clock))
+            following = asyncio.create_task(feed.follow())
+            try:
+
+                async def there() -> bool:
+                    return not feed.void
+
+                await until(there, "the snapshot")
+                tick = feed.tick()
+                assert house.clock.exchange_ms() - (tick.exchange_ts or 0) >= 60_000
+                assert (tick.state, tick.lag_ms) == (BookState.OK, None)
+            finally:
+                following.cancel()
+                await asyncio.wait((following,))
 
 
 async def test_a_silently_wrong_book_is_found_dropped_and_at_last_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
