@@ -60,8 +60,20 @@ class Sentinels:
         ]
 
     async def master(self) -> Place | None:
-        """Where most say the master is; None when too few answer, or they differ."""
-        return most_named(await asyncio.gather(*(self._ask(seat) for seat in self._seats)))
+        """Where most say the master is, as soon as most say so; None when too few answer, or they differ."""
+        asked = [asyncio.ensure_future(self._ask(seat)) for seat in self._seats]
+        answers: list[Place | None] = [None] * len(asked)
+        try:
+            for number, answer in enumerate(asyncio.as_completed(asked)):
+                answers[number] = await answer
+                place = most_named(answers)
+                if place is not None:
+                    return place
+            return None
+        finally:
+            for ask in asked:
+                ask.cancel()
+            await asyncio.wait(asked)
 
     async def _ask(self, seat: aioredis.Redis) -> Place | None:
         try:

@@ -92,7 +92,7 @@ async def _compare(rest: LunoRest, here: Glance) -> dict[str, Any]:
     fills = 0
     for pair, kept in restored.pairs.items():
         row = await market(rest, pair)
-        legs[pair] = (row.base_currency, row.counter_currency)
+        legs[pair] = row.legs
         first[pair] = int(kept.notes.get(FIRST_MS, "0"))
         booked = [entry for entry in kept.entries if isinstance(entry, Fill)]
         fills += len(booked)

@@ -57,7 +57,8 @@ async def run(common: Common, pairs: Sequence[str], options: CalibrateOptions) -
         read = await read_tapes(options.tape, pair, bar=not common.json, for_s=common.for_s)
         view = _view(read.params(method_of(options)), read.provenance, read.rules, note=read.stopped)
         return _finished(common, view, options, read.orders, read.rows)
-    async with open_piece("calibrate", common, (pair,), lease=False) as piece:
+    # One that ends by itself is not announced: nobody is to miss it.
+    async with open_piece("calibrate", common, (pair,), lease=False if options.watch else None) as piece:
         if options.watch:
             await _watch(piece, pair, options)
             return None

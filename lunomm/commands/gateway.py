@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lunomm.commands.gateway_calls import market
 from lunomm.commands.gateway_loops import Gateway
@@ -29,9 +29,6 @@ from lunomm.journal.store import journal_path, open_journal, venue_name
 from lunomm.luno import as_events
 from lunomm.options.gateway import GatewayOptions
 from lunomm.trading.balances import choose_accounts
-
-if TYPE_CHECKING:
-    from lunomm.luno.wire_rest import MarketInfo
 
 START_S = 30.0
 SIM_JOURNALS = 20
@@ -58,7 +55,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
         LunoRest(piece.endpoint, piece.key, budget) as rest,
     ):
         balances = await _first(piece, rest.balances)
-        legs = {pair: _legs(await _first(piece, lambda pair=pair: market(rest, pair))) for pair in pairs}
+        legs = {pair: (await _first(piece, lambda pair=pair: market(rest, pair))).legs for pair in pairs}
         accounts = choose_accounts(
             legs.values(), as_events.venue_balances(balances), options.base_account, options.counter_account
         )
@@ -91,10 +88,6 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
             return done
         finally:
             lock.release()
-
-
-def _legs(row: MarketInfo) -> tuple[str, str]:
-    return row.base_currency, row.counter_currency
 
 
 async def _first(piece: Piece, ask: Any) -> Any:

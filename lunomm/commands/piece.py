@@ -308,9 +308,8 @@ class Piece:
                 for lease in self._leases:
                     await lease.release()
                 for pair in self.pairs:
-                    if not self.announced:
-                        continue
-                    await self.bus.clear(HEALTH, health_key(self.name, pair))
+                    if self.announced:
+                        await self.bus.clear(HEALTH, health_key(self.name, pair))
                     if self.venue is not None:
                         await release(self.bus, pair, self.venue)
         except (BusError, TimeoutError):
@@ -333,7 +332,7 @@ async def open_piece(
 
     Args:
         lease: hold ``LEASE::<name>::<pair>`` for each pair. None: the command takes its own with :meth:`Piece.hold`
-            (a gateway its account's) and is silent until then. False: it needs none.
+            (a gateway its account's), if any, and is silent until then. False: it needs none.
         exchange: start the simulated exchange when none runs (status only looks).
         venue: talk about this one (a tape's) instead of looking for one.
         options: how to start the exchange if it must be.

@@ -9,14 +9,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from lunomm.bus.census import census
-from lunomm.bus.channels import ACCOUNT, FILLS, HALT, HEALTH, LOB, ORDERS, PARAMS, QUOTES, RULES, Channel, health_key
+from lunomm.bus.channels import (
+    ACCOUNT,
+    FILLS,
+    HALT,
+    HEALTH,
+    LOB,
+    ORDERS,
+    PARAMS,
+    QUOTES,
+    RULES,
+    VENUE,
+    Channel,
+    health_key,
+)
 from lunomm.bus.client import Bus
 from lunomm.bus.clock import Clock
-from lunomm.bus.venue import VenueInfo, peek, this_host
+from lunomm.bus.venue import VenueInfo, this_host, venue_in
 from lunomm.commands import venue_finder
 from lunomm.errors import BadMessage, BusError
 from lunomm.market.presence import OURS, HaltMark, Health
@@ -66,18 +79,19 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
 class PipelineReader:
     """Reads the bus into :class:`PipelineView`; keeps only what ages and the mid's path need.
 
-    pairs: what to show; empty = whatever is found on this Redis. keep: a pair once found stays, though nothing of it
-    is left: whoever watches must miss it.
+    pairs: what to show; empty = whatever is found on this Redis. keep: a pair and a piece once found stay, though
+    nothing of them is left: whoever watches must miss them.
     """
 
     def __init__(self, bus: Bus, pairs: Sequence[str] = (), *, keep: bool = False) -> None:
         self._bus = bus
         self._kept: set[str] | None = set() if keep else None
+        self._heard: set[tuple[str, str]] = set()
         self._wanted = tuple(pairs)
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}
         self._mids: dict[str, deque[float | None]] = {}
         self._mid_at_ns = 0
-        self._asked: tuple[str, int, bool] | None = None
+        self._asked: dict[str, tuple[int, bool]] = {}
         self.last = PipelineView("", bus.address.url, 0)
 
     async def read(self) -> PipelineView:
@@ -91,37 +105,70 @@ class PipelineReader:
         if self._kept is not None:
             self._kept.update(pairs)
             pairs = tuple(sorted(self._kept))
+            self._heard.update(known.pieces)
         problems: list[str] = []
-        venue: VenueInfo | None = None
-        for pair in pairs:
-            try:
-                venue = venue or await peek(self._bus, pair)
-            except BadMessage as error:
-                problems.append(str(error))
-        self._bus.venue = venue
-        clock = Clock() if venue is None else clock_of(venue)
-        asking = asyncio.create_task(self._answers(venue), name="status:exchange") if venue is not None else None
+        venues = await self._venues(pairs, problems)
+        clock = Clock() if not venues else clock_of(venues[0][0])
+        asking = [asyncio.create_task(self._answers(venue), name="status:exchange") for venue, _ in venues]
         try:
-            views, pieces = await self._pictures(pairs, known.pieces, clock)
+            views: list[PairView] = []
+            pieces: list[PieceView] = []
+            groups: list[tuple[VenueInfo | None, Sequence[str]]] = [*venues] or [(None, pairs)]
+            for claimed, of in groups:
+                # What the bus decodes is compared with the venue of the pairs that are read.
+                self._bus.venue = claimed
+                found = await self._pictures(
+                    of, {*known.pieces, *self._heard}, clock if claimed is None else clock_of(claimed)
+                )
+                views += found[0]
+                pieces += found[1]
         except BaseException:
-            if asking is not None:
-                asking.cancel()
+            for task in asking:
+                task.cancel()
             raise
-        if asking is not None and venue is not None and not await asking:
-            problems.append(f"the {venue_finder.WORDS[venue.mode]} exchange at {venue.url} does not answer")
+        for (venue, _), task in zip(venues, asking, strict=True):
+            if not await task:
+                problems.append(f"the {venue_finder.WORDS[venue.mode]} exchange at {venue.url} does not answer")
+        place = {pair: number for number, pair in enumerate(pairs)}
+        views.sort(key=lambda view: place[view.pair])
+        pieces.sort(key=lambda piece: place[piece.pair])
         self._keep_mids(views)
         self.last = PipelineView(
-            venue=venue.title if venue is not None else "no venue is claimed",
+            venue="; ".join(venue.title for venue, _ in venues) or "no venue is claimed",
             redis=self._bus.address.url,
             now_ms=clock.exchange_ms(),
-            pairs=views,
-            pieces=pieces,
+            pairs=tuple(views),
+            pieces=tuple(pieces),
             problems=tuple(problems),
         )
         return self.last
 
+    async def _venues(self, pairs: Sequence[str], problems: list[str]) -> list[tuple[VenueInfo, tuple[str, ...]]]:
+        """Each venue on this Redis with its pairs, one after another as the pairs are; empty where none is claimed.
+
+        A pair that nothing claims goes with the first.
+        """
+        found: dict[str, tuple[VenueInfo, list[str]]] = {}
+        unclaimed: list[str] = []
+        if not pairs:
+            return []
+        rows = await self._bus.call(self._bus.redis.mget([VENUE.key(pair) for pair in pairs]))
+        for pair, raw in zip(pairs, rows, strict=True):
+            try:
+                venue = venue_in(raw, pair)
+            except BadMessage as error:
+                problems.append(str(error))
+                venue = None
+            if venue is None:
+                unclaimed.append(pair)
+            else:
+                found.setdefault(venue.stamp, (venue, []))[1].append(pair)
+        if found:
+            next(iter(found.values()))[1].extend(unclaimed)
+        return [(venue, tuple(of)) for venue, of in found.values()]
+
     async def _pictures(
-        self, pairs: Sequence[str], heard: Sequence[tuple[str, str]], clock: Clock
+        self, pairs: Sequence[str], heard: Collection[tuple[str, str]], clock: Clock
     ) -> tuple[tuple[PairView, ...], tuple[PieceView, ...]]:
         """Every pair and every piece, in as few round trips as there are kinds of keys: the server may be far away."""
         names = {(piece, pair) for piece in PIECES for pair in pairs}
@@ -204,13 +251,15 @@ class PipelineReader:
         if venue.mode not in OURS or venue.host != this_host():
             return True
         now_ns = time.monotonic_ns()
-        if self._asked is not None and self._asked[0] == venue.url and now_ns - self._asked[1] < ASK_EVERY_NS:
-            return self._asked[2]
+        asked_ns, answered = self._asked.get(venue.url, (None, False))
+        if asked_ns is not None and now_ns - asked_ns < ASK_EVERY_NS:
+            return answered
         try:
             alive = await within(ASK_S, venue_finder.ask(venue.url)) is not None
         except TimeoutError:
             alive = False
-        self._asked = (venue.url, now_ns, alive)
+        self._asked = {url: was for url, was in self._asked.items() if now_ns - was[0] < ASK_EVERY_NS}
+        self._asked[venue.url] = (now_ns, alive)
         return alive
 
     def _keep_mids(self, views: Sequence[PairView]) -> None:

@@ -28,6 +28,8 @@ ONCE_S = 0.15
 """Longest wait of one print for a Redis that does not answer; with what follows it ends within 0.3 s."""
 FAR_S = 2.0
 """The same, where Redis is on another machine and takes connections."""
+CONNECT_FAR_S = 1.0
+"""Longest wait for another machine to take one: halfway round the world a handshake alone may take 0.3 s."""
 PRINTED_HEIGHT = 60
 """Lines a single print may take: nothing has to fit a screen there."""
 
@@ -89,20 +91,24 @@ async def _look(address: RedisAddress, bus: Bus, reader: PipelineReader, *, live
 
 def patience_s(address: RedisAddress) -> float:
     """How long one print waits for answers. Elsewhere a round trip alone may take a tenth of a second."""
-    return ONCE_S if address.host is None or is_this_machine(address.host) else FAR_S
+    here = address.host is None or is_this_machine(address.host)
+    return ONCE_S if here and not address.sentinels else FAR_S
 
 
 async def _connects(address: RedisAddress) -> None:
     """Whether anything takes a connection there at all: a machine that is off does not even refuse one.
 
     Raises:
-        BusError: nothing does within `ONCE_S`. One that refuses is left to the client, whose words are better.
+        BusError: nothing does in time. One that refuses is left to the client, whose words are better.
     """
+    if address.sentinels:
+        return  # any of them may be off: the others say who the master is
+    seconds = CONNECT_FAR_S if patience_s(address) > ONCE_S else ONCE_S
     try:
-        async with asyncio.timeout(ONCE_S):
+        async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(address.host or "127.0.0.1", address.port)
     except TimeoutError as error:
-        raise BusError(f"Redis at {address.url}: no connection within {ONCE_S:g} s. {address.advice}") from error
+        raise BusError(f"Redis at {address.url}: no connection within {seconds:g} s. {address.advice}") from error
     except OSError:
         return
     writer.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lunomm.commands.take_down import take_down
 from lunomm.luno.hosts import ApiKey, Endpoint
+from lunomm.market.pairs import entry_fee
 from lunomm.quoting.inputs import Account
 from lunomm.trading.baseline import LABEL, Baseline
 from lunomm.trading.orders import is_ours
@@ -71,14 +72,11 @@ def tier_1_pnl(account: Account) -> Decimal | None:
     """Profit had every fill paid Luno's entry-tier maker fee, counter; None before any profit is known."""
     if account.pnl is None:
         return None
-    return account.pnl.total + account.pnl.fees - _tier_1_fee(account.counter.asset) * account.traded_counter
+    return account.pnl.total + account.pnl.fees - _tier_1_fee(account) * account.traded_counter
 
 
-def _tier_1_fee(counter: str) -> Decimal:
-    # The profiles are slow to import, and `up` has its pieces to start first.
-    from lunomm.simulator.profiles import fees
-
-    return fees(1, counter).maker
+def _tier_1_fee(account: Account) -> Decimal:
+    return entry_fee(account.base.asset, account.counter.asset)
 
 
 def note(account: Account, baseline: Baseline | None, *, fee_tier: int | None) -> str:
@@ -87,7 +85,7 @@ def note(account: Account, baseline: Baseline | None, *, fee_tier: int | None) -
     paid = "no maker fee" if account.maker_fee == 0 else f"a maker fee of {account.maker_fee * 100:f} %"
     parts = [f"this {'simulated ' if fee_tier is not None else ''}account pays {paid}"]
     if tier_1 is not None and account.pnl is not None:
-        tier = f"{(_tier_1_fee(counter) * 100).normalize():f} %"
+        tier = f"{(_tier_1_fee(account) * 100).normalize():f} %"
         parts.insert(0, f"at Luno's tier 1 ({tier}): pnl {tier_1:+.2f} {counter}")
         parts.append(f"pnl beyond holding: {account.pnl.total - account.pnl.holding:+.2f}")
     if baseline is not None and baseline.pnl is not None:

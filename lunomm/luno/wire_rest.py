@@ -66,21 +66,38 @@ class MarketInfo(msgspec.Struct):
     price_scale: int
     fee_scale: int = 8
 
+    @property
+    def legs(self) -> tuple[str, str]:
+        """Base and counter currency: on every screen, and in plain lines.
+
+        Raises:
+            MarketDataError: not a currency's name.
+        """
+        for currency in (self.base_currency, self.counter_currency):
+            try:
+                msgspec.convert(currency, PairName)
+            except msgspec.ValidationError:
+                raise MarketDataError(
+                    f"{self.market_id[:20]!a}: not a currency: {currency[:20]!a}", code="BAD_RULES"
+                ) from None
+        return self.base_currency, self.counter_currency
+
     def rules(self) -> PairRules:
         """The row in the program's own terms.
 
         Raises:
-            MarketDataError: not a market's name.
+            MarketDataError: not a market's name, or not a currency's.
             BookError: a row that contradicts itself, or a limit that is no plain number.
         """
         try:
             msgspec.convert(self.market_id, PairName)
         except msgspec.ValidationError:
             raise MarketDataError(f"not a market: {self.market_id[:20]!a}", code="BAD_RULES") from None
+        base, counter = self.legs
         return PairRules(
             pair=self.market_id,
-            base=self.base_currency,
-            counter=self.counter_currency,
+            base=base,
+            counter=counter,
             price_scale=self.price_scale,
             volume_scale=self.volume_scale,
             min_price=parse_decimal(self.min_price),

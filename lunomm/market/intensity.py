@@ -37,6 +37,11 @@ PRIOR_SAMPLE: Final = 5.0
 MAX_LOG_A: Final = 300.0
 """An A beyond e to this is an extrapolation beyond all use."""
 
+MAX_SE_LOG: Final = 150.0
+"""A standard error of log A or log kappa beyond which the 95 % interval spans more than e^588: nothing is known."""
+
+MAX_LOG_FACTOR: Final = 600.0
+
 BINS_PER_E: Final = 40.0
 """Half-spread bins of 2.5 %, each kept with its exact mean: the error in exp(-k h) is below (0.025 k h)^2 / 24."""
 
@@ -77,7 +82,7 @@ class Fit(NamedTuple):
         """95 % interval of ``rate``: narrowest at the pivot."""
         spread = self.kappa * self.se_log_kappa
         count = max(self.se_log_a**2 - (self.pivot * spread) ** 2, 0.0)
-        factor = math.exp(Z95 * math.sqrt(count + ((distance - self.pivot) * spread) ** 2))
+        factor = math.exp(min(Z95 * math.sqrt(count + ((distance - self.pivot) * spread) ** 2), MAX_LOG_FACTOR))
         return self.rate(distance) / factor, self.rate(distance) * factor
 
     def overdispersed(self, factor: float, n: float) -> Fit:
@@ -203,7 +208,12 @@ def exposure_fit(
     if log_a > MAX_LOG_A or not known > 0.0:
         return None
     se_kappa = known**-0.5
-    return Fit(kappa, se_kappa / kappa, math.exp(log_a), math.sqrt(1.0 / n + (mean * se_kappa) ** 2), mean)
+    return _identified(Fit(kappa, se_kappa / kappa, math.exp(log_a), math.sqrt(1.0 / n + (mean * se_kappa) ** 2), mean))
+
+
+def _identified(fit: Fit) -> Fit | None:
+    """None where the data say so little that the interval has no numbers: a few large orders, weighted by size."""
+    return fit if max(fit.se_log_a, fit.se_log_kappa) <= MAX_SE_LOG else None
 
 
 def _mean_excess(kappa: float, tick: float) -> float:
@@ -242,7 +252,7 @@ def touch_fit(marks: Marks, seconds: float) -> Fit | None:
         low, high = gamma_interval(len(marks.depths))
         mean = excess + 0.5 * tick
         exact = (low / (n * mean), high / (n * mean))
-    return Fit(kappa, se / kappa, math.exp(log_a), math.sqrt(1.0 / n + (near * se) ** 2), near, exact)
+    return _identified(Fit(kappa, se / kappa, math.exp(log_a), math.sqrt(1.0 / n + (near * se) ** 2), near, exact))
 
 
 def depth_fit(marks: Marks, seconds: float) -> Fit | None:

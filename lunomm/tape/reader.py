@@ -364,11 +364,16 @@ def _own(
         if not (0 < len(order_id) <= 64):
             raise _damaged(path, number, "not an order id")
         try:
-            ticks, lots = rules.price_ticks(str(price)), rules.volume_lots(str(volume))
+            ticks, lots = rules.price_ticks(_plain(price)), rules.volume_lots(_plain(volume))
         except BookError as error:
             raise _damaged(path, number, str(error)) from None
         intents.append(OwnIntent(order_id, order_id, side, ticks, lots))
     return tuple(intents)
+
+
+def _plain(amount: Decimal) -> str:
+    """Its digits, as they stand on the tape. An exponent that would make millions of them is left, to be refused."""
+    return format(amount, "f") if -30 < amount.adjusted() < 30 else str(amount)
 
 
 def _damaged(path: Path, number: int, why: str) -> UsageError:

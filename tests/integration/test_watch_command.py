@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,10 +13,17 @@ import httpx
 import pytest
 from test_gateway_command import PAIR, desk, gateway, process, until
 
+from lunomm.bus.channels import HEALTH, health_key
+from lunomm.bus.client import Bus
+from lunomm.bus.venue import claim
 from lunomm.commands import webhook
+from lunomm.commands.pipeline import PipelineReader
 from lunomm.commands.webhook import Webhook
 from lunomm.journal.glance import glances
 from lunomm.journal.request import FileRequest, write_request
+from lunomm.market.presence import Health, VenueInfo
+from lunomm.views.alerts import Alarms
+from lunomm.views.metrics import samples
 
 
 class Inbox:
@@ -88,6 +96,47 @@ async def test_a_halt_and_a_death_reach_lines_webhook_and_metrics(redis_server, 
             watch.terminate()
             assert await asyncio.wait_for(watch.wait(), 20) == 0
             assert b"very-secret-token" not in await watch.stderr.read() + await watch.stdout.read()
+
+
+async def test_whatever_ran_is_missed_and_what_ends_by_itself_is_not(redis_server, bus: Bus):
+    alarms, reader, now_ms = Alarms(), PipelineReader(bus, keep=True), 0.0
+    bus.venue = await claim(bus, PAIR, VenueInfo(pair=PAIR, mode="live", url="https://api.luno.com", run_id=""))
+
+    async def look() -> list[str]:
+        nonlocal now_ms
+        now_ms += 5_000
+        view = await reader.read()
+        told = alarms.look(view, now_ms)
+        found = {sample.labels["piece"]: sample.value for sample in samples(view, alarms.raised, redis_up=True)
+                 if sample.name == "lunomm_piece_up"}  # fmt: skip
+        up["record"] = found.get("record")
+        return [f"{alert.event} {alert.trouble.kind} {alert.trouble.piece}" for alert in told]
+
+    up: dict[str, float | None] = {}
+    now = time.time_ns() // 1_000_000
+    beat = Health(pair=PAIR, piece="record", pid=1, host="here", started_ms=1, ts_ms=now, beat=1, mode="live")
+    await bus.put(HEALTH, beat, name=health_key("record", PAIR))
+    assert await look() == [] and up["record"] == 1
+    await bus.clear(HEALTH, health_key("record", PAIR))
+    assert await look() == [] and up["record"] == 0  # not yet held for long enough
+    assert await look() == ["raised PIECE record"] and up["record"] == 0
+    assert await look() == [] and up["record"] == 0
+
+
+async def test_a_calibration_that_ends_by_itself_is_nobodys_loss(redis_server, bus: Bus, state_dir: Path):
+    async with desk(state_dir, redis_server.address):
+        seen: set[str] = set()
+
+        async def ended() -> bool:
+            seen.update(await bus.scan("HEALTH::calibrate::*"))
+            return one.returncode is not None
+
+        async with process(state_dir, "calibrate", PAIR, "--for", "3", "--json") as one:
+            task = asyncio.create_task(one.communicate())
+            await until(ended, "the calibration")
+            await task
+        assert one.returncode == 1, "three seconds calibrate nothing: verdict NO"
+        assert not seen
 
 
 async def test_what_cannot_be_delivered_is_said_without_the_address(capsys, monkeypatch, free_port: int):

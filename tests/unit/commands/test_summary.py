@@ -13,11 +13,13 @@ FIELDS = {
 }  # fmt: skip
 
 
-def account(pair: str = "XBTMYR", counter: str = "MYR", *, fee: str = "0", pnl: Pnl | None = None) -> Account:
+def account(
+    pair: str = "XBTMYR", counter: str = "MYR", *, base: str = "XBT", fee: str = "0", pnl: Pnl | None = None
+) -> Account:
     return Account(
         pair=pair,
         ts_ms=1,
-        base=Balance(asset="XBT", total=Decimal("0.11"), reserved=Decimal(0)),
+        base=Balance(asset=base, total=Decimal("0.11"), reserved=Decimal(0)),
         counter=Balance(asset=counter, total=Decimal(30_000), reserved=Decimal(0)),
         position=Decimal("0.11"),
         opening=Decimal("0.1"),
@@ -40,6 +42,9 @@ PNL = Pnl(total=Decimal(5), spread=Decimal(6), inventory=Decimal(0), fees=Decima
 def test_tier_1_takes_its_fee_instead_of_the_one_paid() -> None:
     assert tier_1_pnl(account(pnl=PNL)) == Decimal(5) + Decimal(1) - Decimal("35.0000")
     assert tier_1_pnl(account(counter="ZAR", pnl=PNL)) == Decimal(6) - Decimal(40)
+    # Luno pays for dollar coins in rand, and takes less for a coin in a coin.
+    assert tier_1_pnl(account("USDTZAR", "ZAR", base="USDT", pnl=PNL)) == Decimal(6) + 1
+    assert tier_1_pnl(account("ETHXBT", "XBT", base="ETH", pnl=PNL)) == Decimal(6) - 8
     assert tier_1_pnl(account()) is None
 
 

@@ -102,6 +102,8 @@ def test_thousands_as_tick() -> None:
         {"market_id": "XBT:MYR"},
         {"market_id": "\x1b[31m"},
         {"market_id": ""},
+        {"base_currency": "XBT\x1b]0;owned\x07"},
+        {"counter_currency": ""},
         {"min_volume": "NaN"},
         {"max_volume": "1e9"},
         {"min_price": "-1"},

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lunomm.market.intensity import (
     Exposure,
+    Fit,
     Floats,
     Marks,
     depth_fit,
@@ -183,3 +184,21 @@ def test_the_band_is_narrowest_at_the_pivot() -> None:
     assert fit.rate(fit.pivot) == pytest.approx(4 / 2000, rel=1e-9)
     wider = fit.overdispersed(4.0, 4)
     assert wider.se_log_a**2 == pytest.approx(fit.se_log_a**2 + 3 / 4) and wider.kappa_interval == fit.kappa_interval
+
+
+@pytest.mark.parametrize("fitted", ["exposure", "touch"])
+def test_a_few_large_orders_by_size_identify_nothing_and_break_nothing(fitted: str) -> None:
+    """Twelve orders of 1 XBT at a wide touch and two of a thousandth one tick deeper, each counted by its size."""
+    tick, half = 1 / 300_000, 20 / 300_000
+    depths = np.array([half] * 12 + [half + tick] * 2)
+    given = marks(depths, half, weights=np.array([1.0] * 12 + [1e-3, 5e-4]), tick=tick)
+    fit = exposure_fit(given, exposure((half, 1200.0))) if fitted == "exposure" else touch_fit(given, 1200.0)
+    if fit is not None:
+        for interval in (fit.kappa_interval, fit.a_interval, fit.rate_interval(0.0), fit.rate_interval(0.01)):
+            assert all(math.isfinite(value) for value in interval)
+
+
+def test_an_interval_far_from_where_the_orders_were_is_wide_not_an_error() -> None:
+    fit = Fit(kappa=1e5, se_log_kappa=1.0, a=1.0, se_log_a=0.5, pivot=1e-4)
+    low, high = fit.rate_interval(0.1)
+    assert low == 0.0 and high >= 0.0

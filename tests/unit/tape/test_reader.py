@@ -115,6 +115,44 @@ def test_rules_in_the_header_win(
 
 
 @pytest.mark.parametrize(
+    ("price", "volume", "ticks", "lots"),
+    [
+        ("98.20", "0.00000050", 9_820_000_000, 50),
+        ("0.00000015", "0.00000001", 15, 1),
+        ("98.20", "1e999999999", None, None),
+    ],
+)
+def test_an_own_order_of_a_few_lots_is_read(
+    tmp_path: Path, price: str, volume: str, ticks: int | None, lots: int | None
+) -> None:
+    rules = PairRules(
+        pair="XBTMYR",
+        base="XBT",
+        counter="MYR",
+        price_scale=8,
+        volume_scale=8,
+        min_price=Decimal("0.00000001"),
+        max_price=Decimal(1000),
+        min_volume=Decimal("0.00000001"),
+        max_volume=Decimal(1000),
+    )
+    lines = [
+        HEADER | {"rules": msgspec.to_builtins(rules)},
+        {"recv_ns": 1000, "frame": json.dumps(SNAPSHOT)},
+        {"recv_ns": 1001, "own": {"B2": ["BID", price, volume]}},
+        {"recv_ns": 1002, "frame": json.dumps(FRAMES[1])},
+    ]
+    path = tmp_path / "t.jsonl.gz"
+    with gzip.open(path, "wt") as out:
+        out.write("".join(json.dumps(line) + "\n" for line in lines))
+    if ticks is None or lots is None:
+        with pytest.raises(UsageError, match="line 3"):
+            list(read_tape(path))
+    else:
+        assert list(read_tape(path))[-2] == TapeOwn(1001, (OwnIntent("B2", "B2", Side.BID, ticks, lots),))
+
+
+@pytest.mark.parametrize(
     ("pair", "base", "counter"), [("XBTMYR", "XBT", "MYR"), ("XBTUSDT", "XBT", "USDT"), ("USDTZAR", "USDT", "ZAR")]
 )
 def test_currencies(tmp_path: Path, pair: str, base: str, counter: str) -> None:
