@@ -14,7 +14,6 @@ from lunomm.simulator.fault_table import COMMON
 from lunomm.simulator.faults import Armed
 from lunomm.simulator.matcher import Matcher
 from lunomm.simulator.server import ExchangeServer
-from lunomm.tape.bracket import bracket_sum
 from lunomm.tape.paper_market import PaperMarket
 from lunomm.views.exchange import (
     ExchangeView,
@@ -135,7 +134,7 @@ class Watch:
 def _paper(market: Matcher) -> PaperRow | None:
     if not isinstance(market, PaperMarket):
         return None
-    total, volume = bracket_sum(market.brackets.values()), market.rules.volume
+    total, volume = market.brackets.sum(), market.rules.volume
     return PaperRow(
         total.orders,
         total.uncertain,

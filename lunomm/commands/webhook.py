@@ -83,7 +83,7 @@ class Webhook:
                 await asyncio.sleep(PAUSES_S[attempt - 1])
             try:
                 reply = await client.post(url, json=body)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 why = type(error).__name__
                 continue
             if reply.is_success:

@@ -25,6 +25,8 @@ DAY_MS = 86_400_000
 MONTH_DAYS = 30
 STATEMENT_ROWS = 50_000
 """Ledger rows kept an account."""
+UNFILLED_KEPT = 20_000
+"""Ended orders without a fill that are kept."""
 
 
 class Witness(Protocol):
@@ -37,7 +39,8 @@ class Witness(Protocol):
 
 
 class Desk:
-    """All visitors' orders for ever (a client_order_id is never free again), and their fills."""
+    """All visitors' orders and their fills; of orders that ended without one the last `UNFILLED_KEPT`, and with them
+    goes what is known of their client_order_id."""
 
     def __init__(self, ledger: Ledger, behaviour: Behaviour, emit: Callable[[UserFrame], None]) -> None:
         self._ledger = ledger
@@ -48,6 +51,7 @@ class Desk:
         self._orders: dict[str, VisitorOrder] = {}
         self._live: dict[str, VisitorOrder] = {}
         self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
+        self._unfilled: deque[VisitorOrder] = deque()
         self._visited: set[str] = set()
         self._fills: dict[tuple[str, str], list[Fill]] = {}
         self._statements: dict[int, deque[tuple[int, Row]]] = {}
@@ -203,13 +207,22 @@ class Desk:
         if self.witness is not None:
             self.witness.finished(order)
         del self._live[order.order_id]
+        if not order.filled_lots:
+            self._unfilled.append(order)
         self._emit(status_message(order, now_ms))
         if order.reserved:
             asset = _pays(order.request, order.text.rules)
             self._row(self._ledger.reserve(order.owner, asset, -order.reserved), now_ms)
             order.reserved = 0
+        if len(self._unfilled) > UNFILLED_KEPT:
+            self._forget(self._unfilled.popleft())
 
     # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _forget(self, order: VisitorOrder) -> None:
+        """It moved no money and is long over: a market maker makes thousands of such a day."""
+        del self._orders[order.order_id]
+        self._by_client_id.pop((order.owner, order.request.client_order_id), None)
 
     def _settle_house(self, trade: Trade, side: Side, rules: PairRules) -> None:
         sign = side.sign

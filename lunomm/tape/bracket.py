@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import add
 from typing import NamedTuple
 
 from lunomm.market.rules import Side
@@ -54,6 +55,35 @@ class BracketSum(NamedTuple):
     queue: int
     optimistic: int
     uncertain: int
+
+
+KEPT = 10_000
+"""Orders of one market that are kept one by one; of those that ended before them the sum is known."""
+
+
+class Brackets(dict[str, Bracket]):
+    """Those of one market by order id, the oldest first."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        super().__init__()
+        self._kept = kept
+        self._folded = BracketSum(0, 0, 0, 0, 0, 0)
+
+    def put(self, bracket: Bracket) -> None:
+        self[bracket.order_id] = bracket
+        if len(self) >= 2 * self._kept:
+            over = [row for row in self.values() if row.ended_ms is not None][: self._kept]
+            self._folded = _plus(self._folded, bracket_sum(over))
+            for row in over:
+                del self[row.order_id]
+
+    def sum(self) -> BracketSum:
+        """Of all there ever were."""
+        return _plus(self._folded, bracket_sum(self.values()))
+
+
+def _plus(one: BracketSum, other: BracketSum) -> BracketSum:
+    return BracketSum(*map(add, one, other))
 
 
 def bracket_sum(brackets: Iterable[Bracket]) -> BracketSum:

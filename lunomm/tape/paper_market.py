@@ -37,7 +37,7 @@ from lunomm.simulator.messages import Created, MarketFrame, MarketText, Trade
 from lunomm.simulator.order_ids import OrderIds
 from lunomm.simulator.queues import Resting
 from lunomm.tape.arrival import Taker, reached
-from lunomm.tape.bracket import Bracket, Counts
+from lunomm.tape.bracket import Bracket, Brackets, Counts
 from lunomm.tape.places import Maker, Place, Places, makers, queue_of
 
 
@@ -67,7 +67,7 @@ class PaperMarket:
         self.next_trade = first_trade
         self.last_trade: int | None = None
         """Ticks of the upstream's last trade."""
-        self.brackets: dict[str, Bracket] = {}
+        self.brackets = Brackets()
         """Every order of ours that ever rested, oldest first."""
         self.timestamp_ms = 0
         self.counts = Counts()
@@ -287,7 +287,8 @@ class PaperMarket:
 
     def rest(self, now_ms: int, order: Resting, ahead: Collection[str] | None = None) -> None:
         """Let an order of ours stand without matching it. ahead: who was before it; None: everybody there."""
-        bracket = self.brackets[order.order_id] = Bracket(order.order_id, order.side, order.price, order.lots, now_ms)
+        bracket = Bracket(order.order_id, order.side, order.price, order.lots, now_ms)
+        self.brackets.put(bracket)
         self._places.add(order, queue_of(self.book, order) if ahead is None else ahead, bracket)
         if self.on_rest is not None:
             self.on_rest(self, order)

@@ -36,7 +36,7 @@ from lunomm.tape.decoded import Frame, Item
 from lunomm.tape.lane import Lane
 from lunomm.tape.lines import Warmth
 from lunomm.tape.outcome import LaneOutcome, Outcome, QuoteLog, digest_of
-from lunomm.tape.paper import PaperMarket, PaperVenue, bracket_sum, paper_venue
+from lunomm.tape.paper import PaperMarket, PaperVenue, paper_venue
 from lunomm.tape.reader import TapeOwn
 from lunomm.tape.script import Replayed, Script
 from lunomm.tape.setup import Setup, baseline_options
@@ -213,8 +213,7 @@ class _Trial:
             else entry
             for entry in record.entries
         ]
-        brackets = venue.market(rules.pair).brackets.values()
-        summed = bracket_sum(brackets)
+        summed = venue.market(rules.pair).brackets.sum()
         return LaneOutcome(
             name=lane.name,
             attribution=self._attribution(lane, venue, entries),

@@ -144,10 +144,14 @@ async def test_what_cannot_be_delivered_is_said_without_the_address(capsys, monk
     url = f"http://127.0.0.1:{free_port}/very-secret-token"
     async with Webhook(url) as hook:
         hook.tell({"kind": "HALTED"}, "HALTED raised")
+    async with Webhook("http://\u200b.example/very-secret-token") as hook:
+        hook.tell({"kind": "LIMIT"}, "LIMIT raised")
+        hook.tell({"kind": "PIECE"}, "PIECE raised")  # it lives on
     async with inbox(404) as box, Webhook(box.url) as hook:
         hook.tell({"kind": "BOOK"}, "BOOK raised")
     said = capsys.readouterr().err
     assert "HALTED was not delivered: ConnectError" in said
+    assert "LIMIT was not delivered: " in said and "PIECE was not delivered: " in said
     assert "BOOK was not delivered: HTTP 404" in said
     assert "very-secret-token" not in said
 

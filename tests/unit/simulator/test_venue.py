@@ -10,6 +10,7 @@ import pytest
 
 from lunomm.luno import wire
 from lunomm.market.rules import MarketStatus, PairRules, Side
+from lunomm.simulator import desk
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.ledger import FeeRates, from_units
 from lunomm.simulator.matching import TimeInForce
@@ -72,6 +73,20 @@ def venue() -> Venue:
 def post(venue: Venue, owner: str = "ann", now: int = NOW, **over: Any) -> str:
     order: dict[str, Any] = {"pair": PAIR, "type": "BID", "volume": "0.001", "price": "300001"}
     return venue.postorder(now, owner, **(order | over)).order_id
+
+
+def test_of_orders_that_ended_without_a_fill_the_last_are_kept(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "UNFILLED_KEPT", 3)
+    filled = post(venue, price="300002", client_order_id="filled")
+    resting = post(venue, price="299000", client_order_id="resting")
+    gone = []
+    for n in range(5):
+        gone.append(post(venue, price="299001", client_order_id=f"gone-{n}"))
+        venue.stoporder(NOW, "ann", order_id=gone[-1])
+    kept = [order.order_id for order in venue.orders("ann", PAIR)]
+    assert kept == [filled, resting, *gone[-3:]]
+    assert refused(venue, price="299001", client_order_id="gone-4") == ("ErrDuplicateClientOrderID", 409)
+    post(venue, price="299001", client_order_id="gone-0")
 
 
 def refused(venue: Venue, **over: Any) -> tuple[str, int]:
