@@ -12,7 +12,6 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -21,6 +20,7 @@ import msgspec
 from lunomm.errors import JournalError
 from lunomm.journal import schema
 from lunomm.journal.fold import LONGEST_LOG_PAGES, Fold
+from lunomm.journal.rows import fill_of, fill_row, flow_of, order_of, order_row, whole
 from lunomm.journal.schema import FILLS, FLOWS, HALTS, HEADER, NOTES, ORDERS, REQUESTS, UPDATES, Table, checksum
 from lunomm.market.presence import OURS
 from lunomm.market.rules import Side
@@ -38,7 +38,7 @@ from lunomm.trading.events import (
     SaveResume,
     SaveUpdate,
 )
-from lunomm.trading.orders import Amounts, Order
+from lunomm.trading.orders import Order
 from lunomm.trading.restored import Restored, RestoredPair
 from lunomm.trading.shared import REMEMBER_MS
 
@@ -120,9 +120,9 @@ class Journal:
 
     def _save(self, save: Save) -> None:
         if isinstance(save, SaveOrder):
-            self._put(ORDERS.upsert, _order_row(save.order))
+            self._put(ORDERS.upsert, order_row(save.order))
         elif isinstance(save, SaveFill):
-            self._put(FILLS.insert, (*_fill_row(save.fill), self._next_place()))
+            self._put(FILLS.insert, (*fill_row(save.fill), self._next_place()))
         elif isinstance(save, SaveFlow):
             flow = save.flow
             mark = None if flow.mark is None else format(flow.mark, "f")
@@ -187,7 +187,7 @@ class Journal:
         # A week has hundreds of thousands of orders: of those that are over, the name is enough.
         long_ago = (now_ms - REMEMBER_MS,)
         for row in self._each(ORDERS, f"WHERE NOT ({_OVER})", long_ago):
-            order = self._read(_order, row)
+            order = self._read(order_of, row)
             used.setdefault(order.pair, set()).add(order.intent_id)
             orders.setdefault(order.pair, []).append(order)
         names = f"SELECT pair, intent_id FROM {ORDERS.name} WHERE {_OVER}"
@@ -195,9 +195,9 @@ class Journal:
             used.setdefault(str(pair), set()).add(str(intent_id))
         entries: dict[str, list[tuple[int, Fill | Flow]]] = {}
         for row in self._each(FILLS):
-            entries.setdefault(str(row[0]), []).append((_int(row[-1]), self._read(_fill, row)))
+            entries.setdefault(str(row[0]), []).append((whole(row[-1]), self._read(fill_of, row)))
         for row in self._each(FLOWS):
-            entries.setdefault(str(row[0]), []).append((_int(row[-1]), self._read(_flow, row)))
+            entries.setdefault(str(row[0]), []).append((whole(row[-1]), self._read(flow_of, row)))
         notes: dict[str, dict[str, str]] = {}
         for pair, name, value in self._rows(NOTES):
             notes.setdefault(str(pair), {})[str(name)] = str(value)
@@ -215,7 +215,7 @@ class Journal:
 
     def fills(self, pair: str, after: tuple[int, int] | None = None) -> list[Fill]:
         """Fills of a pair by (sequence, 0 for BID | 1 for ASK), those after ``after``."""
-        found = [self._read(_fill, row) for row in self._rows(FILLS, "WHERE pair = ?", (pair,))]
+        found = [self._read(fill_of, row) for row in self._rows(FILLS, "WHERE pair = ?", (pair,))]
         found.sort(key=fill_key)
         return [fill for fill in found if after is None or fill_key(fill) > after]
 
@@ -223,7 +223,7 @@ class Journal:
         """The newest ``count`` of `fills`, in the same order."""
         # ASK before BID: downwards, as `fill_key` has it.
         newest = "WHERE pair = ? ORDER BY sequence DESC, side LIMIT ?"
-        return [self._read(_fill, row) for row in reversed(self._rows(FILLS, newest, (pair, count)))]
+        return [self._read(fill_of, row) for row in reversed(self._rows(FILLS, newest, (pair, count)))]
 
     def note(self, name: str, pair: str = "") -> str | None:
         """One durable fact, None when it was never written."""
@@ -265,7 +265,7 @@ class Journal:
             value = self._db.execute(query).fetchone()[0]
         except _UNREADABLE as e:
             _damaged(self.path, str(e))
-        return _int(value) if value is not None else 0
+        return whole(value) if value is not None else 0
 
 
 def fill_key(fill: Fill) -> tuple[int, int]:
@@ -388,91 +388,3 @@ def _damaged(path: Path, why: str) -> NoReturn:
         "(and its -wal and -shm) away, then start again",
         code="JOURNAL_DAMAGED",
     )
-
-
-# --- rows ----------------------------------------------------------------------------------------------------------
-
-
-def _order_row(o: Order) -> tuple[object, ...]:
-    amounts = [
-        format(value, "f")
-        for part in (o.filled, o.booked)
-        for value in (part.base, part.counter, part.fee_base, part.fee_counter)
-    ]
-    return (
-        o.client_order_id, o.pair, o.intent_id, o.side.value, o.level, format(o.price, "f"), format(o.volume, "f"),
-        o.state.value, o.order_id, o.code, int(o.orphan), o.created_ms, o.timestamp_ms, o.ttl_ms, o.updated_ms,
-        o.version, *amounts,
-    )  # fmt: skip
-
-
-def _order(r: Sequence[object]) -> Order:
-    amounts = [Decimal(str(value)) for value in r[16:24]]
-    return Order(
-        client_order_id=str(r[0]),
-        pair=str(r[1]),
-        intent_id=str(r[2]),
-        side=Side(str(r[3])),
-        level=_int(r[4]),
-        price=Decimal(str(r[5])),
-        volume=Decimal(str(r[6])),
-        state=OrderState(str(r[7])),
-        order_id=_text(r[8]),
-        code=_text(r[9]),
-        orphan=bool(r[10]),
-        created_ms=_int(r[11]),
-        timestamp_ms=_int(r[12]),
-        ttl_ms=_int(r[13]),
-        updated_ms=_int(r[14]),
-        version=_int(r[15]),
-        filled=Amounts(*amounts[:4]),
-        booked=Amounts(*amounts[4:]),
-    )
-
-
-def _fill_row(f: Fill) -> tuple[object, ...]:
-    return (
-        f.pair, f.sequence, f.side.value, f.intent_id, f.client_order_id, f.order_id, format(f.price, "f"),
-        format(f.volume, "f"), format(f.counter, "f"), format(f.fee_base, "f"), format(f.fee_counter, "f"),
-        int(f.maker), f.ts_ms, None if f.fair is None else repr(f.fair),
-    )  # fmt: skip
-
-
-def _fill(r: Sequence[object]) -> Fill:
-    return Fill(
-        pair=str(r[0]),
-        sequence=_int(r[1]),
-        side=Side(str(r[2])),
-        intent_id=_text(r[3]),
-        client_order_id=_text(r[4]),
-        order_id=str(r[5]),
-        price=Decimal(str(r[6])),
-        volume=Decimal(str(r[7])),
-        counter=Decimal(str(r[8])),
-        fee_base=Decimal(str(r[9])),
-        fee_counter=Decimal(str(r[10])),
-        maker=bool(r[11]),
-        ts_ms=_int(r[12]),
-        fair=None if r[13] is None else float(str(r[13])),
-    )
-
-
-def _flow(r: Sequence[object]) -> Flow:
-    return Flow(
-        pair=str(r[0]),
-        ref=str(r[1]),
-        base=Decimal(str(r[2])),
-        counter=Decimal(str(r[3])),
-        ts_ms=_int(r[4]),
-        mark=None if r[5] is None else Decimal(str(r[5])),
-    )
-
-
-def _int(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError("not an integer")
-    return value
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
