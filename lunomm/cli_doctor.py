@@ -37,7 +37,7 @@ def doctor(
     debug: o.Debug = False,
 ) -> None:
     """Checks settings, key, Redis, exchange, disk, fees and itself; every line says what to do next. Trades nothing."""
-    if live and mode not in (None, "live"):
+    if live and mode not in (None, "live") and _typed(context, "mode"):
         raise UsageError(f"--live: reads the real market, not mode {c.show(mode or '')}. Leave --mode away")
     if not live and for_s is not None and _typed(context, "for_s"):
         raise UsageError("--for: is how long doctor --live records. Say --live too, or leave --for away")

@@ -41,6 +41,7 @@ class Sentinels:
 
     def __init__(self, address: RedisAddress, tls: dict[str, Any], role: str) -> None:
         self.service = address.service
+        self._asked: set[asyncio.Future[Place | None]] = set()
         self._seats = [
             aioredis.Redis(
                 host=host,
@@ -62,18 +63,17 @@ class Sentinels:
     async def master(self) -> Place | None:
         """Where most say the master is, as soon as most say so; None when too few answer, or they differ."""
         asked = [asyncio.ensure_future(self._ask(seat)) for seat in self._seats]
+        # Those that answer later end by themselves, within `ASK_S`: cancelled, they would have to be dialled again.
+        self._asked.update(asked)
+        for ask in asked:
+            ask.add_done_callback(self._asked.discard)
         answers: list[Place | None] = [None] * len(asked)
-        try:
-            for number, answer in enumerate(asyncio.as_completed(asked)):
-                answers[number] = await answer
-                place = most_named(answers)
-                if place is not None:
-                    return place
-            return None
-        finally:
-            for ask in asked:
-                ask.cancel()
-            await asyncio.wait(asked)
+        for number, answer in enumerate(asyncio.as_completed(asked)):
+            answers[number] = await answer
+            place = most_named(answers)
+            if place is not None:
+                return place
+        return None
 
     async def _ask(self, seat: aioredis.Redis) -> Place | None:
         try:
@@ -102,4 +102,6 @@ class Sentinels:
         return SentinelConnectionPool(self.service, self, **connection)  # type: ignore[no-untyped-call]
 
     async def aclose(self) -> None:
+        for ask in self._asked:
+            ask.cancel()
         await asyncio.gather(*(seat.aclose() for seat in self._seats), return_exceptions=True)

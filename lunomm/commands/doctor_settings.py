@@ -73,6 +73,11 @@ def read_settings(
     chosen, mode_error = _mode(mode, key, env)
     redis, redis_error = _redis(env)
     wrong = _wrong(env, where, parsers)
+    try:
+        c.read_guardian_key(env)
+    except ConfigError as error:
+        name = "LUNO_GUARDIAN_KEY_ID" if env.get("LUNO_GUARDIAN_KEY_ID") else "LUNO_GUARDIAN_KEY_SECRET"
+        wrong.append(Wrong(name, where.get(name, "environment"), str(error)))
     if chosen == "live" and env.get("SSLKEYLOGFILE"):
         said = "it writes the keys of every TLS connection, and with them your API key, to a file. Unset it"
         wrong.append(Wrong("SSLKEYLOGFILE", "environment", said))

@@ -76,7 +76,7 @@ async def run(common: Common, pairs: tuple[str, ...], options: GatewayOptions) -
                 # The record of months takes seconds, which a lease does not wait for.
                 restored = journal.restore(piece.clock.exchange_ms())
                 await piece.hold([account])
-                await clear_former(rest, restored, pairs, piece.clock)
+                await clear_former(rest, journal, restored, pairs, piece.clock)
                 gateway = Gateway(piece, rest, budget, options, legs, accounts, journal, restored, lock)
                 done = await gateway.serve()
             except BaseException:

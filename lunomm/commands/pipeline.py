@@ -79,14 +79,15 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
 class PipelineReader:
     """Reads the bus into :class:`PipelineView`; keeps only what ages and the mid's path need.
 
-    pairs: what to show; empty = whatever is found on this Redis. keep: a pair and a piece once found stay, though
-    nothing of them is left: whoever watches must miss them.
+    pairs: what to show; empty = whatever is found on this Redis. keep: a pair once found stays, though nothing of it is
+    left, and so does a piece that fell silent before it was gone: whoever watches must miss them. One that says goodbye
+    takes its heartbeat with it.
     """
 
     def __init__(self, bus: Bus, pairs: Sequence[str] = (), *, keep: bool = False) -> None:
         self._bus = bus
         self._kept: set[str] | None = set() if keep else None
-        self._heard: set[tuple[str, str]] = set()
+        self._missed: set[tuple[str, str]] = set()
         self._wanted = tuple(pairs)
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}
         self._mids: dict[str, deque[float | None]] = {}
@@ -105,7 +106,6 @@ class PipelineReader:
         if self._kept is not None:
             self._kept.update(pairs)
             pairs = tuple(sorted(self._kept))
-            self._heard.update(known.pieces)
         problems: list[str] = []
         venues = await self._venues(pairs, problems)
         clock = Clock() if not venues else clock_of(venues[0][0])
@@ -118,7 +118,7 @@ class PipelineReader:
                 # What the bus decodes is compared with the venue of the pairs that are read.
                 self._bus.venue = claimed
                 found = await self._pictures(
-                    of, {*known.pieces, *self._heard}, clock if claimed is None else clock_of(claimed)
+                    of, {*known.pieces, *self._missed}, clock if claimed is None else clock_of(claimed)
                 )
                 views += found[0]
                 pieces += found[1]
@@ -132,6 +132,11 @@ class PipelineReader:
         place = {pair: number for number, pair in enumerate(pairs)}
         views.sort(key=lambda view: place[view.pair])
         pieces.sort(key=lambda piece: place[piece.pair])
+        if self._kept is not None:
+            self._missed -= {(piece.piece, piece.pair) for piece in pieces if piece.beats}
+            self._missed |= {
+                (piece.piece, piece.pair) for piece in pieces if piece.health is not None and not piece.beats
+            }
         self._keep_mids(views)
         self.last = PipelineView(
             venue="; ".join(venue.title for venue, _ in venues) or "no venue is claimed",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from lunomm.commands.take_down import take_down
 from lunomm.luno.hosts import ApiKey, Endpoint
-from lunomm.market.pairs import entry_fee
 from lunomm.quoting.inputs import Account
 from lunomm.trading.baseline import LABEL, Baseline
 from lunomm.trading.orders import is_ours
@@ -76,6 +75,9 @@ def tier_1_pnl(account: Account) -> Decimal | None:
 
 
 def _tier_1_fee(account: Account) -> Decimal:
+    # It brings numpy, and `up` has its pieces to start first.
+    from lunomm.market.pairs import entry_fee
+
     return entry_fee(account.base.asset, account.counter.asset)
 
 

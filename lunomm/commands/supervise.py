@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -17,7 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lunomm.bus.embedded import last_line
-from lunomm.errors import ConfigError, ExchangeError, InstanceError, LunommError, RefusedError, UsageError
+from lunomm.errors import (
+    ConfigError,
+    ExchangeError,
+    InstanceError,
+    LunommError,
+    OrdersMayBeLive,
+    RefusedError,
+    UsageError,
+)
 
 DELAYS_S = (1.0, 2.0, 4.0)
 DEATHS = 3
@@ -26,7 +35,8 @@ FULL_BYTES = 256 * 1024
 """Left on a disk on which nothing that matters can be written any more."""
 
 LOG_KEPT = 1_000_000
-"""Bytes of an old log above which a restart begins a new one."""
+"""Bytes of a log above which it is begun anew."""
+LOG_LOOK_S = 60.0
 
 _FINAL: dict[int, type[LunommError]] = {2: UsageError, 3: ConfigError, 5: RefusedError, 6: InstanceError}
 
@@ -69,6 +79,7 @@ class Child:
 
         Raises:
             LunommError: it stays down (exit 1), or its own error where a restart is useless (exit 2, 3, 5, 6).
+            OrdersMayBeLive: it stays down, and its last word was that.
             ExchangeError: it stays down because the exchange or Redis cannot be reached.
         """
         while not self._ending:
@@ -87,11 +98,13 @@ class Child:
             if len(self._deaths) >= DEATHS:
                 if (unreached := self.unreached()) is not None:
                     raise unreached
-                raise LunommError(
+                text = (
                     f"{self.name} died {DEATHS} times within {WITHIN_S / 60:g} minutes and stays down "
-                    f"(exit {code}: {self._last_words()}). See {self.log}",
-                    code="STAYS_DOWN",
+                    f"(exit {code}: {self._last_words()}). See {self.log}"
                 )
+                if code == OrdersMayBeLive.exit_code:
+                    raise OrdersMayBeLive(text, ())
+                raise LunommError(text, code="STAYS_DOWN")
             await asyncio.sleep(DELAYS_S[min(len(self._deaths), len(DELAYS_S)) - 1])
             self.restarts += 1
 
@@ -106,7 +119,8 @@ class Child:
         return self._ending
 
     async def _run_once(self) -> int:
-        with self.log.open("ab" if self._log_is_small() else "wb") as log:
+        self._bound_log()
+        with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -121,9 +135,14 @@ class Child:
         self.state = "UP"
         if self._ending:  # asked to end while it was being started
             self._process.terminate()
-        code = await self._process.wait()
-        self.exit_code = code
-        return code
+        while True:
+            try:
+                async with asyncio.timeout(LOG_LOOK_S):
+                    self.exit_code = await self._process.wait()
+                    return self.exit_code
+            except TimeoutError:
+                # It says a line every few seconds, for weeks.
+                self._bound_log()
 
     def _last_words(self) -> str:
         free = shutil.disk_usage(self.log.parent).free
@@ -131,11 +150,11 @@ class Child:
             return f"the disk of {self.log.parent} is full: {free // 1024} KB are free. Make room"
         return last_line(self.log).removeprefix("lunomm: ").rstrip(".")
 
-    def _log_is_small(self) -> bool:
-        try:
-            return self.log.stat().st_size < LOG_KEPT
-        except OSError:
-            return False
+    def _bound_log(self) -> None:
+        """Written at its end, whoever has it open goes on in the empty file."""
+        with contextlib.suppress(OSError):  # not there yet; what cannot be written is said when it is opened
+            if self.log.stat().st_size >= LOG_KEPT:
+                os.truncate(self.log, 0)
 
     async def end(self, *, within_s: float) -> int | None:
         """Ask it to stop and wait; killed when it does not within ``within_s``. Its exit code, None if it never ran."""

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -170,6 +171,7 @@ def run_task(task: Task) -> Done:
     outcome = run_trial(
         market.rules, stretch.decoded, setup,
         own=frozenset(market.decoded.own), price=_price(quote), scripts={setup.watched: stretch.script},
+        before=islice(market.decoded, stretch.before),
     )  # fmt: skip
     took_s = time.process_time() - begun
     found = {"start_ms": outcome.start_ns // 1_000_000, "end_ms": outcome.end_ns // 1_000_000}

@@ -2,7 +2,7 @@
 
 Only this process hears Ctrl-C and SIGTERM (its children have sessions of their own). It ends them in order: quote
 (nothing is wanted any more), gateway (which cancels and verifies), calibrate, book; then it asks the exchange itself
-what is left, and stops exchange and Redis if it started them and nobody else uses them.
+what is left, and ends the exchange it started, and the Redis if nobody else uses that.
 """
 
 from __future__ import annotations

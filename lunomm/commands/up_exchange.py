@@ -101,7 +101,11 @@ class World:
                 raise unreached from error
 
     async def end(self, alone: bool) -> None:
-        """Stop it if it is ours and nobody else uses it."""
+        """Stop it if it is ours.
+
+        Args:
+            alone: nobody else uses it; else it is not waited for, and ends by itself once this process has.
+        """
         if self.child is None or self.keeping is None:
             return
         if alone:

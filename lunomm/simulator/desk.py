@@ -26,7 +26,7 @@ MONTH_DAYS = 30
 STATEMENT_ROWS = 50_000
 """Ledger rows kept an account."""
 UNFILLED_KEPT = 20_000
-"""Ended orders without a fill that are kept."""
+"""Ended orders without a fill that an exchange keeps which serves for weeks."""
 
 
 class Witness(Protocol):
@@ -39,8 +39,11 @@ class Witness(Protocol):
 
 
 class Desk:
-    """All visitors' orders and their fills; of orders that ended without one the last `UNFILLED_KEPT`, and with them
-    goes what is known of their client_order_id."""
+    """All visitors' orders and their fills.
+
+    unfilled_kept: of orders that ended without a fill, how many are kept, and with them what is known of their
+    client_order_id; None: all, as whoever looks at every order afterwards needs them.
+    """
 
     def __init__(self, ledger: Ledger, behaviour: Behaviour, emit: Callable[[UserFrame], None]) -> None:
         self._ledger = ledger
@@ -51,6 +54,7 @@ class Desk:
         self._orders: dict[str, VisitorOrder] = {}
         self._live: dict[str, VisitorOrder] = {}
         self._by_client_id: dict[tuple[str, str], VisitorOrder] = {}
+        self.unfilled_kept: int | None = UNFILLED_KEPT
         self._unfilled: deque[VisitorOrder] = deque()
         self._visited: set[str] = set()
         self._fills: dict[tuple[str, str], list[Fill]] = {}
@@ -214,7 +218,7 @@ class Desk:
             asset = _pays(order.request, order.text.rules)
             self._row(self._ledger.reserve(order.owner, asset, -order.reserved), now_ms)
             order.reserved = 0
-        if len(self._unfilled) > UNFILLED_KEPT:
+        if self.unfilled_kept is not None and len(self._unfilled) > self.unfilled_kept:
             self._forget(self._unfilled.popleft())
 
     # --- inside ----------------------------------------------------------------------------------------------------

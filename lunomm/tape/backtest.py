@@ -93,7 +93,8 @@ class Backtest:
         self._state = observer.state
         self._touch = observer.touch
         self.fair_before: dict[int, float] = {}
-        """Fair mid just before the first frame with trades of each of the exchange's milliseconds."""
+        """Fair mid just before the first frame, of each of the exchange's milliseconds, that had trades or an order
+        that came to rest across one of a lane."""
         self.first_mid: float | None = None
         self.last_mid: float | None = None
         self.begin: Callable[[int], None] | None = None
@@ -125,7 +126,9 @@ class Backtest:
                 lane.run_before(now_ns)
             arrival = lane.venue.next_arrival_ns
             if arrival is not None and arrival // MS < at_ns // MS:
-                lane.venue.arrive_before(at_ns)
+                lane.arrive_before(at_ns, now_ns)
+            if not isinstance(event, BookSnapshot):
+                lane.venue.behind_ns = now_ns - at_ns
         self.now_ns = now_ns
         self._lag.seen((now_ns - at_ns) / MS, now_ns, snapshot=isinstance(event, BookSnapshot))
         observer, before = self.observer, self._touch
@@ -150,14 +153,19 @@ class Backtest:
                     feed(self.book.snapshot(), None)
         self.frames += 1
         self.exchange_ns = max(self.exchange_ns, at_ns)
+        traded = applied is not None and bool(applied.trades)
         if self._without is None:
             for lane, feed, _ in self._lanes:
                 feed(event, applied)
                 if lane.venue.waiting:
+                    traded = True
                     lane.hear(now_ns)
-        elif not self._feed_without(event, applied, now_ns):
-            return
-        if applied is not None and applied.trades:
+        else:
+            told = self._feed_without(event, applied, now_ns)
+            if told is None:
+                return
+            traded = traded or told
+        if traded:
             mid = before.mid(self.rules)
             if mid is not None:
                 # The first of a millisecond is the one before all of it.
@@ -215,19 +223,24 @@ class Backtest:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _feed_without(self, event: BookSnapshot | BookUpdate, applied: Applied | None, now_ns: int) -> bool:
-        """The lanes' venue sees the market without our orders of then; False where that is no book."""
+    def _feed_without(self, event: BookSnapshot | BookUpdate, applied: Applied | None, now_ns: int) -> bool | None:
+        """The lanes' venue sees the market without our orders of then; whether it has anything to say to a lane.
+
+        None where that is no book.
+        """
         assert self._without is not None
+        told = False
         try:
             for taken in self._without.take(event, applied, self.observer.book):
                 for lane, feed, _ in self._lanes:
                     feed(taken.event, taken.applied)
+                    told |= lane.venue.waiting
                     lane.hear(now_ns)
         except MarketDataError as error:
             self.observer.on_lost(Now(now_ns, now_ns), str(error))
             self._lose(now_ns)
-            return False
-        return True
+            return None
+        return told
 
     def _learn(self, now_ns: int) -> None:
         assert self._noting is not None

@@ -5,7 +5,8 @@ the user stream says, come back later by the same way. The venue may be the simu
 both answer the same calls.
 
 Which frames stand before an order in the queue is decided on the venue's clock: a call that arrives at ``a`` is made
-before the first frame of a later millisecond than ``a``, after every frame of that millisecond or an earlier one.
+before the first frame of a later millisecond than ``a``, after every frame of that millisecond or an earlier one. Where
+frames come to us later than the answer to such a call could (``behind_ns``), the answer waits for them.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Counterparty:
         self._due: list[_Due] = []
         self._number = 0
         self.calls = 0
+        self.behind_ns = 0
+        """How long after its moment the newest frame came: what happened since may still be on its way to us."""
 
     # --- in time ------------------------------------------------------------------------------------------------------
 
@@ -77,7 +80,7 @@ class Counterparty:
 
     def next_ns(self) -> int | None:
         """Our time of the next answer or message; a call counts with its answer."""
-        times = [self._sent[0].back_ns] if self._sent else []
+        times = [self._known_ns(self._sent[0])] if self._sent else []
         if self._due:
             times.append(self._due[0].at_ns)
         return min(times, default=None)
@@ -96,7 +99,7 @@ class Counterparty:
 
     def answered(self, now_ns: int) -> ev.Event | None:
         """The next event that is here by ``now_ns``; None when there is no more."""
-        while self._sent and self._sent[0].back_ns <= now_ns:
+        while self._sent and self._known_ns(self._sent[0]) <= now_ns:
             # No frame came that would have told when it arrived: it arrived in the quiet.
             self._make(heapq.heappop(self._sent))
         if self._due and self._due[0].at_ns <= now_ns:
@@ -120,6 +123,10 @@ class Counterparty:
                 heapq.heappush(self._due, _Due(at_ns, self._turn(), event))
                 heard = True
         return heard
+
+    def _known_ns(self, sent: _Sent) -> int:
+        """Our time at which a call can have been answered, and every frame before its arrival be here."""
+        return max(sent.back_ns, sent.arrives_ns + self.behind_ns)
 
     def _turn(self) -> int:
         self._number += 1

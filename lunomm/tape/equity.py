@@ -122,11 +122,12 @@ def course(
     drifting = held.cash[at] + held.position[at] * mids - worth - held.flows[at]
     booked = held.cash[1:] + held.position[1:] * held.marks - worth - held.flows[1:]
     none = np.zeros(1)
+    # A fill is marked at the price before it: at one instant it comes before the mid that its frame made.
     every = Course(
-        np.concatenate(([start_ns], times, np.clip(held.moments, start_ns, end_ns), [end_ns])),
-        np.concatenate((none, drifting, booked, [closing[0]])),
-        np.concatenate(([held.position[0]], held.position[at], held.position[1:], [held.position[-1]])),
-        np.concatenate((none, mids, np.zeros(len(held.moments)), none)),
+        np.concatenate(([start_ns], np.clip(held.moments, start_ns, end_ns), times, [end_ns])),
+        np.concatenate((none, booked, drifting, [closing[0]])),
+        np.concatenate(([held.position[0]], held.position[1:], held.position[at], [held.position[-1]])),
+        np.concatenate((none, np.zeros(len(held.moments)), mids, none)),
     )
     order = np.argsort(every.ts_ns, kind="stable")
     order = np.concatenate(([0], order[order != 0]))  # the start stays first whatever else happened in its instant

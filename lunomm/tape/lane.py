@@ -146,6 +146,12 @@ class Lane:
         while self.next_ns < at_ns:
             self._turn(Now(self.next_ns, self.next_ns))
 
+    def arrive_before(self, frame_ns: int, now_ns: int) -> None:
+        """Calls that reach the venue before a frame are made; what it answers may be here now."""
+        self.venue.arrive_before(frame_ns)
+        if (due := self.venue.next_ns()) is not None:
+            self.next_ns = min(self.next_ns, max(due, now_ns))
+
     def hear(self, now_ns: int) -> None:
         """The venue may have said something with the frame that is here now."""
         if self.venue.hear(now_ns):
@@ -290,9 +296,9 @@ class Lane:
             self._tell(wanted, now)
 
     def _tell(self, wanted: WantedQuotes, now: Now) -> None:
-        # Numbered here: a repeated word is a new message.
+        # Numbered and dated here: a repeated word is a new message.
         self._number += 1
-        wanted.number = self._number
+        wanted.number, wanted.ts_ms = self._number, now.exchange_ms
         self._told_ns = now.mono_ns
         attending = self._told_when(now.mono_ns)
         if attending is None:

@@ -198,7 +198,8 @@ class Scribe:
 def restore(paper: PaperVenue, rows: Iterable[Row]) -> int:
     """Do all of it again at a venue on which nothing was done yet (and no scribe is set). Orders that rest.
 
-    The accounts must have been opened as the rows say. User messages of it are dropped: they were sent before.
+    The accounts must have been opened as the rows say. User messages of it are dropped: they were sent before. Each
+    trade is charged what it was; from then on the accounts pay what they were opened with.
 
     Raises:
         JournalError: rows that contradict each other or the venue.
@@ -215,6 +216,7 @@ def restore(paper: PaperVenue, rows: Iterable[Row]) -> int:
 
 def _restore(paper: PaperVenue, rows: Iterable[Row]) -> int:
     venue, desk = paper.venue, paper.venue.desk
+    opened = {(owner, pair): desk.rates(owner, pair) for owner in desk.owners for pair in paper.pairs}
     found: dict[str, VisitorOrder] = {}
     rested: dict[str, Rested] = {}
     for row in rows:
@@ -251,6 +253,8 @@ def _restore(paper: PaperVenue, rows: Iterable[Row]) -> int:
                     desk.finish(order, row.at_ms)
             case _:
                 pass
+    for (owner, pair), rates in opened.items():
+        desk.charge(owner, pair, rates)
     for order in venue.orders(live=True):
         if order.status == "AWAITING":
             venue.stops.wait(order, None)

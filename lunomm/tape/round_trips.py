@@ -1,8 +1,8 @@
 """Buys and sells matched first in, first out: what a round trip earned, and how long it was open (pure).
 
 Coins held before the session take no part: the first sale opens a position against them. Fees are inside the prices,
-each in its own currency: a buy's base fee makes the rest dearer. Floats: these are figures to look at, the exact money
-is the attribution's.
+each in its own currency: a buy's base fee makes the rest dearer. Volumes are exact, so that what is used up is; the
+rest are floats: figures to look at, the exact money is the attribution's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from lunomm.market.rules import Side
 from lunomm.quoting.inputs import Fill
@@ -33,7 +34,7 @@ class RoundTrips:
 @dataclass(slots=True)
 class _Open:
     sign: int
-    volume: float
+    volume: Decimal
     price: float
     ts_ms: int
 
@@ -41,8 +42,8 @@ class _Open:
 def round_trips(fills: Iterable[Fill]) -> RoundTrips | None:
     """None when nothing was both bought and sold."""
     waiting: deque[_Open] = deque()
-    count = 0
-    volume = profit = held = 0.0
+    count, volume = 0, Decimal(0)
+    profit = held = 0.0
     for fill in fills:
         new = _net(fill)
         while new.volume > 0 and waiting and waiting[0].sign != new.sign:
@@ -50,20 +51,21 @@ def round_trips(fills: Iterable[Fill]) -> RoundTrips | None:
             matched = min(old.volume, new.volume)
             count += 1
             volume += matched
-            profit += matched * new.sign * (old.price - new.price)
-            held += matched * (new.ts_ms - old.ts_ms) / 1000
+            profit += float(matched) * new.sign * (old.price - new.price)
+            held += float(matched) * (new.ts_ms - old.ts_ms) / 1000
             new.volume -= matched
             old.volume -= matched
             if old.volume <= 0:
                 waiting.popleft()
         if new.volume > 0:
             waiting.append(new)
-    return RoundTrips(count=count, volume=volume, profit=profit, held_s=held / volume) if volume > 0 else None
+    matched_base = float(volume)
+    return RoundTrips(count=count, volume=matched_base, profit=profit, held_s=held / matched_base) if volume else None
 
 
 def _net(fill: Fill) -> _Open:
     """What really changed hands, and at what price."""
     sign = fill.side.sign
-    base = float(fill.volume - fill.fee_base if fill.side is Side.BID else fill.volume + fill.fee_base)
+    base = fill.volume - fill.fee_base if fill.side is Side.BID else fill.volume + fill.fee_base
     counter = float(fill.counter + fill.fee_counter if fill.side is Side.BID else fill.counter - fill.fee_counter)
-    return _Open(sign, base, counter / base if base > 0 else 0.0, fill.ts_ms)
+    return _Open(sign, base, counter / float(base) if base > 0 else 0.0, fill.ts_ms)

@@ -18,10 +18,11 @@ from lunomm.tape.script import Learned, Moved, Script
 
 
 class Stretch(NamedTuple):
-    """One of them. script: what the market taught, by its own frames."""
+    """One of them. script: what the market taught, by its own frames. before: how many items of the tape precede it."""
 
     decoded: Decoded
     script: Script
+    before: int
 
 
 class Parted(NamedTuple):
@@ -40,13 +41,14 @@ def stretches(rules: PairRules, decoded: Decoded, observer: Observer, back_ns: i
     script = whole.note(observer)
     start_ns, end_ns = _ends(decoded)
     edges = [start_ns + (end_ns - start_ns) * index // count for index in range(1, count)]
-    parts, begins = [Decoded()], [0]
+    parts, begins, befores = [Decoded()], [0], [0]
     seen = 0
-    for item in decoded:
+    for number, item in enumerate(decoded):
         if edges and item.recv_ns >= edges[0] and _follows(item, observer):
             edges.pop(0)
             parts.append(Decoded())
             begins.append(seen)
+            befores.append(number)
             parts[-1].keep(Frame(item.recv_ns, observer.book.snapshot()))
         parts[-1].keep(item)
         if isinstance(item, Frame):
@@ -59,8 +61,8 @@ def stretches(rules: PairRules, decoded: Decoded, observer: Observer, back_ns: i
             whole.own(item.recv_ns, item.own)
     whole.finish()
     found = [
-        Stretch(part, script if not index else _from(script, begin))
-        for index, (part, begin) in enumerate(zip(parts, begins, strict=True))
+        Stretch(part, script if not index else _from(script, begin), before)
+        for index, (part, begin, before) in enumerate(zip(parts, begins, befores, strict=True))
     ]
     return Parted(found, whole.void)
 

@@ -61,6 +61,7 @@ def run_trial(
     price: FairPrice | None = None,
     tell: Callable[[int], None] | None = None,
     scripts: dict[object, Script] | None = None,
+    before: Iterable[Item] = (),
 ) -> Outcome:
     """Run the strategy, and the baseline beside it.
 
@@ -68,12 +69,14 @@ def run_trial(
         own: ids of our own orders of old in the tape. price: what to quote around, for a function of the user's.
         tell: is told the number of frames now and then. scripts: kept between runs over the same items: what the first
             made of the market serves the others.
+        before: what precedes the items on their tape, where they are a part of it: the market is watched from there on,
+            nobody trades.
 
     Raises:
         UsageError: the tape has no snapshot.
         ModelError: options no model can price.
     """
-    trial = _Trial(rules, setup, own, price, scripts)
+    trial = _Trial(rules, setup, own, price, scripts, before)
     warm, attending = setup.warm, trial.attending
     for count, item in enumerate(items):
         if setup.end_ns is not None and item.recv_ns > setup.end_ns:
@@ -94,6 +97,17 @@ def run_trial(
     return trial.outcome()
 
 
+def _watch(backtest: Backtest, items: Iterable[Item]) -> None:
+    """With nobody there who trades."""
+    for item in items:
+        if isinstance(item, Frame):
+            backtest.frame(item.recv_ns, item.event)
+        elif isinstance(item, TapeOwn):
+            backtest.own(item.recv_ns, item.own)
+        else:
+            backtest.lost(item.recv_ns, item.why)
+
+
 class _Trial:
     def __init__(
         self,
@@ -102,6 +116,7 @@ class _Trial:
         own: frozenset[str],
         price: FairPrice | None,
         scripts: dict[object, Script] | None,
+        before: Iterable[Item],
     ) -> None:
         self.rules, self.setup = rules, setup
         self._price = fair_price.BUILT_IN[setup.fair_price] if price is None else price
@@ -120,6 +135,7 @@ class _Trial:
                 vol_price=setup.vol_price,
                 depth=setup.depth,
             )
+            _watch(Backtest(rules, observer, back_ns), before)
             self.backtest = Backtest(rules, observer, back_ns, own)
             self._script = self.backtest.note(observer) if plain else None
         self.backtest.begin, self.backtest.begin_ns = self._begin, setup.start_ns
@@ -155,6 +171,7 @@ class _Trial:
             {rules.pair: FeeRates(setup.maker_fee, setup.taker_fee)},
         )
         venue = paper_venue([rules], [spec], draws(setup.seed, "ids").ids, books={rules.pair: self.backtest.book})
+        venue.venue.desk.unfilled_kept = None  # each is looked at when the tape is over
         limited = None if setup.attention is None else setup.attention.limited
         far = Counterparty(venue.venue, venue.drain, OWNER, setup.latency, limited)
         quoter = Quoter(rules.pair, options, epoch_ms=setup.epoch_ms, fair_price=self._price)

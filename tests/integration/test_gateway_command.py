@@ -343,6 +343,9 @@ async def test_orders_of_a_pair_that_is_not_served_any_more_are_cancelled(redis_
             await until(here.has, "nothing of ours")
             two.send_signal(signal.SIGTERM)
             assert "XBTMYR: not served by this gateway" in await ends(two, 0)
+        # That is done: it is no news at the next start.
+        async with process(state_dir, "gateway", "ETHMYR", "--json", "--for", "2") as again:
+            assert "not served" not in await ends(again, 0)
         # Who serves the pair again reads how they ended.
         here.quoter.intents.clear()
         async with gateway(here) as three:

@@ -67,6 +67,14 @@ def test_what_is_wrong_is_kept_and_the_rest_read(monkeypatch: pytest.MonkeyPatch
     assert sources(known)["redis"][0] == "no address"
 
 
+def test_half_a_guardian_key_is_wrong_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    (wrong,) = read(monkeypatch, LUNO_GUARDIAN_KEY_SECRET="secret-of-the-guardian").wrong
+    assert wrong.variable == "LUNO_GUARDIAN_KEY_SECRET" and "other half" in wrong.said
+    assert "of-the-guardian" not in repr(wrong)
+    whole = {"LUNO_GUARDIAN_KEY_ID": "guard", "LUNO_GUARDIAN_KEY_SECRET": "secret-of-the-guardian"}
+    assert not read(monkeypatch, **whole).wrong
+
+
 def test_what_live_must_still_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     known = read(monkeypatch, mode="live", LUNOMM_ORDER_SIZE="0.01", LUNOMM_MAX_POSITION="1", **KEYS)
     assert known.missing == ("--max-order-value", "--max-daily-loss")

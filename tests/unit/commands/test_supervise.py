@@ -16,7 +16,15 @@ import pytest
 from lunomm.bus.process import is_running
 from lunomm.commands import supervise
 from lunomm.commands.supervise import Child
-from lunomm.errors import ConfigError, ExchangeError, InstanceError, LunommError, RefusedError, UsageError
+from lunomm.errors import (
+    ConfigError,
+    ExchangeError,
+    InstanceError,
+    LunommError,
+    OrdersMayBeLive,
+    RefusedError,
+    UsageError,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +136,35 @@ async def test_its_words_go_to_a_bounded_log(tmp_path: Path, monkeypatch: pytest
             await piece.keep()
     assert piece.log.read_text().count("a" * 100) == 1
     assert sys.executable
+
+
+async def test_the_log_of_one_that_never_dies_is_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "LOG_KEPT", 2_000)
+    monkeypatch.setattr(supervise, "LOG_LOOK_S", 0.05)
+    piece = child(
+        tmp_path, "import time\nfor n in range(10**6):\n    print(n, 'a' * 90, flush=True)\n    time.sleep(0.001)"
+    )
+    keeping = asyncio.create_task(piece.keep())
+    lines = 0
+
+    def said() -> bool:
+        nonlocal lines
+        assert not piece.log.exists() or piece.log.stat().st_size < 1_000_000
+        rows = piece.log.read_text().splitlines() if piece.log.exists() else []
+        lines = int(rows[-1].split()[0]) if rows and rows[-1].split()[0].isdigit() else lines
+        return lines > 300  # thirty thousand bytes
+
+    await until(said)
+    await until(lambda: piece.log.stat().st_size < 6_000)
+    assert "\0" not in piece.log.read_text()  # it goes on at the new end
+    await piece.end(within_s=5)
+    await keeping
+
+
+async def test_exit_8_outranks_staying_down(tmp_path: Path) -> None:
+    with pytest.raises(OrdersMayBeLive, match="BX1 may be live") as caught:
+        await child(tmp_path, "import sys; print('lunomm: BX1 may be live'); sys.exit(8)").keep()
+    assert caught.value.exit_code == 8
 
 
 async def test_a_full_disk_is_said_where_a_log_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

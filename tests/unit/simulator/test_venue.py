@@ -10,7 +10,6 @@ import pytest
 
 from lunomm.luno import wire
 from lunomm.market.rules import MarketStatus, PairRules, Side
-from lunomm.simulator import desk
 from lunomm.simulator.behaviour import Behaviour
 from lunomm.simulator.ledger import FeeRates, from_units
 from lunomm.simulator.matching import TimeInForce
@@ -75,8 +74,9 @@ def post(venue: Venue, owner: str = "ann", now: int = NOW, **over: Any) -> str:
     return venue.postorder(now, owner, **(order | over)).order_id
 
 
-def test_of_orders_that_ended_without_a_fill_the_last_are_kept(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "UNFILLED_KEPT", 3)
+@pytest.mark.parametrize("bound", [3, None])
+def test_of_orders_that_ended_without_a_fill_the_last_are_kept(venue: Venue, bound: int | None) -> None:
+    venue.desk.unfilled_kept = bound
     filled = post(venue, price="300002", client_order_id="filled")
     resting = post(venue, price="299000", client_order_id="resting")
     gone = []
@@ -84,9 +84,10 @@ def test_of_orders_that_ended_without_a_fill_the_last_are_kept(venue: Venue, mon
         gone.append(post(venue, price="299001", client_order_id=f"gone-{n}"))
         venue.stoporder(NOW, "ann", order_id=gone[-1])
     kept = [order.order_id for order in venue.orders("ann", PAIR)]
-    assert kept == [filled, resting, *gone[-3:]]
+    assert kept == [filled, resting, *gone[-(bound or 5) :]]
     assert refused(venue, price="299001", client_order_id="gone-4") == ("ErrDuplicateClientOrderID", 409)
-    post(venue, price="299001", client_order_id="gone-0")
+    if bound is not None:
+        post(venue, price="299001", client_order_id="gone-0")
 
 
 def refused(venue: Venue, **over: Any) -> tuple[str, int]:

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
+from typing import Any
 
+import msgspec
 import pytest
 import virtual_market as vm
 
 from lunomm.market.book import Book
-from lunomm.market.events import BookSnapshot
+from lunomm.market.events import BookSnapshot, BookUpdate
+from lunomm.market.observer import Observer
 from lunomm.market.own import OwnIntent
 from lunomm.market.rules import PairRules
 from lunomm.quoting.quoter_options import QuoterOptions
 from lunomm.simulator.profiles import WALLET
+from lunomm.tape.backtest import Backtest
+from lunomm.tape.counterparty import Counterparty
 from lunomm.tape.decoded import Decoded, Frame
 from lunomm.tape.latency import Fixed
 from lunomm.tape.reader import TapeFrame, TapeLost, TapeOwn
 from lunomm.tape.script import Script
 from lunomm.tape.setup import Setup
+from lunomm.tape.stretches import stretches
 from lunomm.tape.trial import BASELINE, STRATEGY, run_trial
+from lunomm.trading import wanted
 
 MS = 1_000_000
 SETUP = Setup(
@@ -169,3 +177,86 @@ def test_lanes_that_begin_in_the_middle_of_a_tape_trade(session: vm.Session) -> 
     assert found.placed > 5 and len(found.fills) > 1
     assert min(order.created_ms for order in found.orders) * MS >= begin_ns
     assert found.refusals == {}
+
+
+def moved(tape: Iterable[vm.Item], stretch: int, lag_ns: int) -> list[vm.Item]:
+    """The same frames, so many times as far apart, each so late here."""
+    found: list[vm.Item] = []
+    for recv_ns, item in tape:
+        start = vm.START_NS
+        if isinstance(item, BookSnapshot):
+            at_ns = start + (item.exchange_ns - start) * stretch
+            found.append((at_ns + lag_ns, item._replace(exchange_ns=at_ns)))
+        elif isinstance(item, BookUpdate):
+            at_ns = start + (item.exchange_ns - start) * stretch
+            found.append((at_ns + lag_ns, msgspec.structs.replace(item, exchange_ns=at_ns)))
+        else:
+            found.append((start + (recv_ns - start) * stretch + lag_ns, item))
+    return found
+
+
+def test_a_word_that_is_repeated_on_a_quiet_market_stays_young(
+    session: vm.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = decoded(moved(session.tape, 20, 0))
+    setup = replace(SETUP, quoter=replace(SETUP.quoter, kappa_prior=0.002, order_refresh_rate_s=60))
+    once = run_trial(session.rules, tape, setup, own=frozenset(tape.own))
+    monkeypatch.setattr(wanted, "QUOTE_TTL_NS", 10**15)  # no word ever dies of its age
+    assert run_trial(session.rules, tape, setup, own=frozenset(tape.own)).digest == once.digest
+    assert 0 < once.strategy.placed < 200
+
+
+def test_no_frame_of_before_an_orders_arrival_comes_after_it(
+    session: vm.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every frame comes 300 ms after its moment; an answer could be here after 14."""
+    made_ms, make, frame, late = [0], Counterparty._make, Backtest.frame, 0
+
+    def noted(self: Counterparty, sent: Any) -> None:
+        made_ms.append(max(made_ms[-1], sent.arrives_ns // MS))
+        make(self, sent)
+
+    def judged(self: Backtest, recv_ns: int, event: Any) -> None:
+        nonlocal late
+        before = made_ms[-1]
+        frame(self, recv_ns, event)
+        late += event.exchange_ns // MS <= before
+
+    monkeypatch.setattr(Counterparty, "_make", noted)
+    monkeypatch.setattr(Backtest, "frame", judged)
+    tape = decoded(moved(session.tape, 1, 300 * MS))
+    found = run_trial(session.rules, tape, SETUP, own=frozenset(tape.own)).strategy
+    assert len(made_ms) > 50 and found.placed > 10
+    assert late == 0
+
+
+def test_a_fill_by_an_order_that_came_to_rest_across_ours_has_a_fair_price_too(session: vm.Session) -> None:
+    tape = decoded(session.tape)
+    narrow = replace(SETUP, quoter=replace(SETUP.quoter, max_spread=0.0001, order_refresh_rate_s=5))
+    trial = run_trial(session.rules, tape, narrow, own=frozenset(tape.own))
+    found = trial.strategy
+    traded = {order.exchange_ms for order in trial.takers}
+    assert any(fill.ts_ms not in traded for fill in found.fills), "none was of that kind"
+    assert all(fill.fair is not None for fill in found.fills)
+    assert found.attribution is not None and found.attribution.marked == len(found.fills)
+
+
+@pytest.mark.parametrize("fair_price", ["mid", "weighted"])
+def test_a_later_part_of_a_tape_knows_what_came_before_it_however_it_is_watched(
+    session: vm.Session, fair_price: str
+) -> None:
+    """With our own orders in it, or another fair price, there is no script to go by."""
+    tape, setup = decoded(session.tape), replace(SETUP, fair_price=fair_price)
+    second = stretches(session.rules, tape, Observer(session.rules), setup.back_ns, 2).stretches[1]
+    assert second.before > 100
+
+    def warming_s(before: Iterable[Any]) -> float:
+        found = run_trial(
+            session.rules, second.decoded, setup,
+            own=frozenset(tape.own), scripts={setup.watched: second.script}, before=before,
+        )  # fmt: skip
+        assert found.strategy.placed
+        return found.strategy.absent_s.get("WARMING_UP", 0.0)
+
+    assert warming_s(()) > 10
+    assert warming_s(islice(tape, second.before)) == 0

@@ -25,6 +25,14 @@ def test_every_change_of_the_mid_is_a_point() -> None:
     assert thinned(found).mid == (None, 100.0, 102.0, None, 96.0, None)
 
 
+def test_a_fill_comes_before_the_mid_that_its_frame_made() -> None:
+    """Bought at 100 where 101 was fair, by the frame that moved the mid to 99: +1, then -1."""
+    held = steps(D(0), D(101), [fill(Side.BID, "100", "1", 5, 101.0)])
+    found = course(held, path((0, 100, 102), (5, 98, 100), (7, 102, 104), end_s=9), (0, 9 * S), 101.0, (3.0, 103.0))
+    assert found.equity.tolist() == [0.0, 0.0, 1.0, -1.0, 3.0, 3.0]
+    assert drawdown(found) == 2.0
+
+
 def test_money_that_came_by_other_hands_is_no_profit() -> None:
     flows = [
         Flow(pair="P", ref="a", base=D(3), counter=D(-50), ts_ms=1000, mark=D(100)),

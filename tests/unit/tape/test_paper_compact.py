@@ -27,8 +27,8 @@ RULES = PairRules(
 MONEY = {"XBT": Decimal(100), "MYR": Decimal(100_000)}
 
 
-def new() -> PaperVenue:
-    account = AccountSpec("sim", MONEY, {PAIR: FeeRates(Decimal("0.001"), Decimal("0.002"))})
+def new(maker: str = "0.001", taker: str = "0.002") -> PaperVenue:
+    account = AccountSpec("sim", MONEY, {PAIR: FeeRates(Decimal(maker), Decimal(taker))})
     return paper_venue([RULES], [account], random.Random(7))
 
 
@@ -145,3 +145,11 @@ def test_a_compaction_that_fails_leaves_every_row(
         state.compact(rows)
     assert state.rows() == rows
     state.close()
+
+
+def test_an_account_that_was_opened_at_other_fees_pays_those_from_now_on(lived: tuple[PaperVenue, list[Row]]) -> None:
+    old, rows = lived
+    found = new("0.004", "0.006")
+    restore(found, rows)
+    assert found.venue.balance("sim") == old.venue.balance("sim")  # what was paid was paid
+    assert found.venue.desk.rates("sim", PAIR) == FeeRates(Decimal("0.004"), Decimal("0.006"))

@@ -28,6 +28,14 @@ def test_the_oldest_buy_is_sold_first() -> None:
     assert found.profit_per_base == pytest.approx(found.profit / 2.25)
 
 
+def test_what_is_used_up_leaves_no_dust() -> None:
+    """As floats, 0.3 - 0.1 - 0.2 leaves a crumb that would be matched as a pair of its own."""
+    rows = [(BID, "0.1"), (BID, "0.2"), (ASK, "0.3"), (ASK, "0.1"), (BID, "0.1")]
+    found = round_trips([fill(side, "100", volume, n, None) for n, (side, volume) in enumerate(rows)])
+    assert found is not None
+    assert (found.count, found.volume) == (3, 0.4)
+
+
 def test_fees_are_in_the_prices() -> None:
     found = round_trips([fill(BID, "100", "1", 0, None, "0.01"), fill(ASK, "110", "0.99", 1, None, "1")])
     assert found is not None
