@@ -48,6 +48,10 @@ class Clock:
         """The ``ttl`` to send with an order, exchange milliseconds."""
         return min(MAX_TTL_MS, int(USUAL_TTL_MS * self.speed))
 
+    def ttl_ns(self) -> int:
+        """The same in time of ours, nanoseconds."""
+        return int(self.ttl_ms() * 1_000_000 / self.speed)
+
     def lag_ms(self, exchange_ms: int) -> float | None:
         """Arrival minus exchange time, ms; None where it cannot be judged (any speed but 1)."""
         return None if self.speed != 1.0 else self.exchange_ns() / 1e6 - exchange_ms

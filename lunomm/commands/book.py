@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from lunomm.commands.tape_book import run_tape
 from lunomm.config import Common
 from lunomm.errors import BookError, BusError
 from lunomm.market.own import OwnIntent
-from lunomm.market.rules import PairRules
+from lunomm.market.rules import PairRules, digits_of
 from lunomm.options.book import BookOptions
 from lunomm.quoting.inputs import OrderView
 from lunomm.views.book import BookView, book_line, book_screen
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 OWN_EVERY_S = 0.05
 """How often the gateway's orders are read without a hint: an order rests some milliseconds after its intent."""
 RETRY_S = 0.1
-MAX_MAGNITUDE = 30
-"""Decimal exponent beyond which a number is not believed."""
 
 
 async def run(common: Common, pairs: Sequence[str], options: BookOptions) -> dict[str, Any] | None:
@@ -194,16 +191,9 @@ def own_intents(orders: Mapping[str, OrderView], rules: PairRules) -> tuple[OwnI
         if order.state.terminal:
             continue
         try:
-            ticks = rules.price_ticks(_plain(order.price))
-            lots = rules.volume_lots(_plain(order.volume - order.filled))
+            ticks = rules.price_ticks(digits_of(order.price))
+            lots = rules.volume_lots(digits_of(order.volume - order.filled))
         except (BookError, ArithmeticError):
             continue
         own.append(OwnIntent(order.intent_id, order.order_id, order.side, ticks, lots))
     return tuple(sorted(own))
-
-
-def _plain(number: Decimal) -> str:
-    """Digits without an exponent. Bounded first: ``1e999999999`` written out would fill the memory."""
-    if not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
-        raise BookError("a number of no order", code="BAD_NUMBER")
-    return format(number, "f")

@@ -98,7 +98,7 @@ class Gateway:
             limits=with_lowered(given, journal.note(LOWERED), session),
             session=session,
             ttl_ms=clock.ttl_ms(),
-            ttl_ns=int(clock.ttl_ms() * 1_000_000 / clock.speed),
+            ttl_ns=clock.ttl_ns(),
             skew_ms=int(1_000 * max(1.0, clock.speed)),
             speed=clock.speed,
             accounts=accounts,

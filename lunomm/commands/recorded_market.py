@@ -18,8 +18,8 @@ from lunomm.options.book import BookOptions
 from lunomm.simulator.exchange import tape_rules
 from lunomm.simulator.ledger import FeeRates
 from lunomm.tape.backtest import Backtest
-from lunomm.tape.decoded import Decoded, Frame
-from lunomm.tape.reader import Tape, TapeOwn, read_tape
+from lunomm.tape.decoded import Decoded
+from lunomm.tape.reader import Tape, read_tape
 
 _LOADED: Final[dict[tuple[tuple[str, ...], str | None], Recorded]] = {}
 _LEARNED: Final[dict[object, Params]] = {}
@@ -145,10 +145,5 @@ def _learn(paths: Sequence[Path], market: Recorded, book: BookOptions, prior: fl
 def replay(backtest: Backtest, decoded: Decoded) -> None:
     """The market alone, without any lane."""
     for item in decoded:
-        if isinstance(item, Frame):
-            backtest.frame(item.recv_ns, item.event)
-        elif isinstance(item, TapeOwn):
-            backtest.own(item.recv_ns, item.own)
-        else:
-            backtest.lost(item.recv_ns, item.why)
+        backtest.take(item)
     backtest.finish()

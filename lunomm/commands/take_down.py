@@ -22,7 +22,6 @@ TAKE_DOWN_S = 5.0
 SKEW_S = 1.0
 """The venue's clock may be so far behind ours."""
 
-
 CLEARED = "cleared"
 """Note of a pair: which of its orders were found gone while no gateway served it."""
 
@@ -51,7 +50,7 @@ async def clear_former(
     orders = [order for live in former.values() for order in live]
     if any(order.order_id is None for order in orders):
         # A POST of then may arrive until its time to live is over, however long ago this machine thinks that was.
-        await asyncio.sleep(clock.ttl_ms() / 1000 / clock.speed + SKEW_S)
+        await asyncio.sleep(clock.ttl_ns() / 1e9 + SKEW_S)
     # All markets at once: one that is closed for good must not keep the others waiting.
     left, verified = await take_down(rest, tuple(former), at_once=True)
     if not verified:

@@ -25,6 +25,9 @@ EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 MAX_TICKS = 10**15
 """Bound on a price in ticks or a volume in lots: beyond any listed market, below 2**53."""
 
+MAX_MAGNITUDE = 30
+"""Decimal exponent beyond which a number is not believed."""
+
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,18})?", re.ASCII)
 
 
@@ -94,6 +97,17 @@ def to_units(text: str, scale: int) -> int:
             raise BookError(f"{text} has more than {scale} decimals", code="OFF_GRID")
         frac = frac[:scale]
     return int(whole + frac.ljust(scale, "0"))
+
+
+def digits_of(number: Decimal) -> str:
+    """Digits without an exponent. Bounded first: ``1e999999999`` written out would fill the memory.
+
+    Raises:
+        BookError: no finite number, or one of no order.
+    """
+    if not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
+        raise BookError("a number of no order", code="BAD_NUMBER")
+    return format(number, "f")
 
 
 class PairRules(Stamped, kw_only=True):

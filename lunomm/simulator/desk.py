@@ -211,15 +211,15 @@ class Desk:
         if self.witness is not None:
             self.witness.finished(order)
         del self._live[order.order_id]
-        if not order.filled_lots:
-            self._unfilled.append(order)
         self._emit(status_message(order, now_ms))
         if order.reserved:
             asset = _pays(order.request, order.text.rules)
             self._row(self._ledger.reserve(order.owner, asset, -order.reserved), now_ms)
             order.reserved = 0
-        if self.unfilled_kept is not None and len(self._unfilled) > self.unfilled_kept:
-            self._forget(self._unfilled.popleft())
+        if self.unfilled_kept is not None and not order.filled_lots:
+            self._unfilled.append(order)
+            if len(self._unfilled) > self.unfilled_kept:
+                self._forget(self._unfilled.popleft())
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

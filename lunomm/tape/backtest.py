@@ -22,7 +22,9 @@ from lunomm.market.records import BookState, GridRow, Level, OwnOrder, TakerOrde
 from lunomm.market.rules import PairRules, Side
 from lunomm.market.trades import FairTouch
 from lunomm.tape.attribution import MarketPath
+from lunomm.tape.decoded import Frame, Item
 from lunomm.tape.lane import Lane
+from lunomm.tape.reader import TapeOwn
 from lunomm.tape.script import Script
 from lunomm.tape.without_own import WithoutOwn
 
@@ -117,9 +119,18 @@ class Backtest:
 
     # --- the tape -----------------------------------------------------------------------------------------------------
 
+    def take(self, item: Item) -> None:
+        """Whatever comes next on the tape."""
+        if isinstance(item, Frame):
+            self.frame(item.recv_ns, item.event)
+        elif isinstance(item, TapeOwn):
+            self.own(item.recv_ns, item.own)
+        else:
+            self.lost(item.recv_ns, item.why)
+
     def frame(self, recv_ns: int, event: BookSnapshot | BookUpdate) -> None:
         """One frame of the market."""
-        at_ns = event.exchange_ns
+        at_ns, snapshot = event.exchange_ns, isinstance(event, BookSnapshot)
         now_ns = max(recv_ns, at_ns + self._back_ns, self.now_ns)
         for lane, _, _ in self._lanes:
             if lane.next_ns < now_ns:
@@ -127,10 +138,10 @@ class Backtest:
             arrival = lane.venue.next_arrival_ns
             if arrival is not None and arrival // MS < at_ns // MS:
                 lane.arrive_before(at_ns, now_ns)
-            if not isinstance(event, BookSnapshot):
+            if not snapshot:
                 lane.venue.behind_ns = now_ns - at_ns
         self.now_ns = now_ns
-        self._lag.seen((now_ns - at_ns) / MS, now_ns, snapshot=isinstance(event, BookSnapshot))
+        self._lag.seen((now_ns - at_ns) / MS, now_ns, snapshot=snapshot)
         observer, before = self.observer, self._touch
         self._count += 1
         try:
@@ -147,7 +158,7 @@ class Backtest:
         if self.begin is not None and now_ns >= self.begin_ns:
             begin, self.begin = self.begin, None
             begin(now_ns)
-            if not isinstance(event, BookSnapshot):
+            if not snapshot:
                 # Who comes in the middle is shown the book as it stands.
                 for _, feed, _ in self._lanes:
                     feed(self.book.snapshot(), None)

@@ -68,7 +68,7 @@ class PaperMarket:
         self.last_trade: int | None = None
         """Ticks of the upstream's last trade."""
         self.brackets = Brackets()
-        """Every order of ours that ever rested, oldest first."""
+        """Orders of ours that rested."""
         self.timestamp_ms = 0
         self.counts = Counts()
         self._ids = ids

@@ -20,7 +20,7 @@ from lunomm.errors import BookError, UsageError
 from lunomm.luno.wire import MAX_FRAME, WireError, decode_market_frame
 from lunomm.market.events import BookSnapshot, BookUpdate
 from lunomm.market.own import OwnIntent
-from lunomm.market.rules import PairRules, Side
+from lunomm.market.rules import PairRules, Side, digits_of
 from lunomm.quoting.looks import Looks
 from lunomm.tape.lines import Provenance
 from lunomm.tape.scales import infer_rules
@@ -364,16 +364,11 @@ def _own(
         if not (0 < len(order_id) <= 64):
             raise _damaged(path, number, "not an order id")
         try:
-            ticks, lots = rules.price_ticks(_plain(price)), rules.volume_lots(_plain(volume))
+            ticks, lots = rules.price_ticks(digits_of(price)), rules.volume_lots(digits_of(volume))
         except BookError as error:
             raise _damaged(path, number, str(error)) from None
         intents.append(OwnIntent(order_id, order_id, side, ticks, lots))
     return tuple(intents)
-
-
-def _plain(amount: Decimal) -> str:
-    """Its digits, as they stand on the tape. An exponent that would make millions of them is left, to be refused."""
-    return format(amount, "f") if -30 < amount.adjusted() < 30 else str(amount)
 
 
 def _damaged(path: Path, number: int, why: str) -> UsageError:

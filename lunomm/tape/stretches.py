@@ -13,7 +13,7 @@ from lunomm.market.observer import Observer
 from lunomm.market.rules import PairRules
 from lunomm.tape.backtest import Backtest, Void
 from lunomm.tape.decoded import Decoded, Frame, Item
-from lunomm.tape.reader import TapeLost
+from lunomm.tape.reader import TapeOwn
 from lunomm.tape.script import Learned, Moved, Script
 
 
@@ -41,28 +41,21 @@ def stretches(rules: PairRules, decoded: Decoded, observer: Observer, back_ns: i
     script = whole.note(observer)
     start_ns, end_ns = _ends(decoded)
     edges = [start_ns + (end_ns - start_ns) * index // count for index in range(1, count)]
-    parts, begins, befores = [Decoded()], [0], [0]
+    parts, cuts = [Decoded()], [(0, 0)]
     seen = 0
     for number, item in enumerate(decoded):
         if edges and item.recv_ns >= edges[0] and _follows(item, observer):
             edges.pop(0)
             parts.append(Decoded())
-            begins.append(seen)
-            befores.append(number)
+            cuts.append((seen, number))
             parts[-1].keep(Frame(item.recv_ns, observer.book.snapshot()))
         parts[-1].keep(item)
-        if isinstance(item, Frame):
-            whole.frame(item.recv_ns, item.event)
-            seen += 1
-        elif isinstance(item, TapeLost):
-            whole.lost(item.recv_ns, item.why)
-            seen += 1
-        else:
-            whole.own(item.recv_ns, item.own)
+        whole.take(item)
+        seen += not isinstance(item, TapeOwn)
     whole.finish()
     found = [
         Stretch(part, script if not index else _from(script, begin), before)
-        for index, (part, begin, before) in enumerate(zip(parts, begins, befores, strict=True))
+        for index, (part, (begin, before)) in enumerate(zip(parts, cuts, strict=True))
     ]
     return Parted(found, whole.void)
 

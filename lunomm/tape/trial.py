@@ -97,17 +97,6 @@ def run_trial(
     return trial.outcome()
 
 
-def _watch(backtest: Backtest, items: Iterable[Item]) -> None:
-    """With nobody there who trades."""
-    for item in items:
-        if isinstance(item, Frame):
-            backtest.frame(item.recv_ns, item.event)
-        elif isinstance(item, TapeOwn):
-            backtest.own(item.recv_ns, item.own)
-        else:
-            backtest.lost(item.recv_ns, item.why)
-
-
 class _Trial:
     def __init__(
         self,
@@ -135,7 +124,9 @@ class _Trial:
                 vol_price=setup.vol_price,
                 depth=setup.depth,
             )
-            _watch(Backtest(rules, observer, back_ns), before)
+            watch = Backtest(rules, observer, back_ns)
+            for item in before:
+                watch.take(item)
             self.backtest = Backtest(rules, observer, back_ns, own)
             self._script = self.backtest.note(observer) if plain else None
         self.backtest.begin, self.backtest.begin_ns = self._begin, setup.start_ns

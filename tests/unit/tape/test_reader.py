@@ -93,20 +93,24 @@ def test_a_recorded_tape(tmp_path: Path) -> None:
     assert read_tape(tape.path, "XBTMYR") == tape
 
 
-def test_rules_in_the_header_win(
-    tmp_path: Path,
-) -> None:
-    rules = PairRules(
+def rules_of(price_scale: int, volume_scale: int, min_price: str, min_volume: str) -> PairRules:
+    return PairRules(
         pair="XBTMYR",
         base="XBT",
         counter="MYR",
-        price_scale=2,
-        volume_scale=4,
-        min_price=Decimal(1),
-        max_price=Decimal(10**6),
-        min_volume=Decimal("0.0005"),
+        price_scale=price_scale,
+        volume_scale=volume_scale,
+        min_price=Decimal(min_price),
+        max_price=Decimal(1000),
+        min_volume=Decimal(min_volume),
         max_volume=Decimal(100),
     )
+
+
+def test_rules_in_the_header_win(
+    tmp_path: Path,
+) -> None:
+    rules = rules_of(2, 4, "1", "0.0005")
     header = HEADER | {"rules": msgspec.to_builtins(rules)}
     assert read_tape(recorded(tmp_path / "t.gz", header)).rules == rules
     other = HEADER | {"rules": msgspec.to_builtins(rules) | {"pair": "ETHMYR"}}
@@ -125,17 +129,7 @@ def test_rules_in_the_header_win(
 def test_an_own_order_of_a_few_lots_is_read(
     tmp_path: Path, price: str, volume: str, ticks: int | None, lots: int | None
 ) -> None:
-    rules = PairRules(
-        pair="XBTMYR",
-        base="XBT",
-        counter="MYR",
-        price_scale=8,
-        volume_scale=8,
-        min_price=Decimal("0.00000001"),
-        max_price=Decimal(1000),
-        min_volume=Decimal("0.00000001"),
-        max_volume=Decimal(1000),
-    )
+    rules = rules_of(8, 8, "0.00000001", "0.00000001")
     lines = [
         HEADER | {"rules": msgspec.to_builtins(rules)},
         {"recv_ns": 1000, "frame": json.dumps(SNAPSHOT)},
