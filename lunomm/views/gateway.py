@@ -46,7 +46,7 @@ HELD_WORDS = {
     "JUMP": "the price jumped: waiting until the exchange's ticker agrees",
     "REOPENING": "the market was closed: waiting half a minute",
     "ONE_SIDED": "this side filled too often without the other: it rests",
-    "QUOTES_LATE": "the wanted quotes are 3 s old, or ahead: a slow bus, or two clocks that differ",
+    "QUOTES_LATE": "the wanted quotes are 3 s old, or ahead: slow bus, or clocks differ",
     "ORDER_RATE": "waiting: enough new orders for this minute",
 }
 
